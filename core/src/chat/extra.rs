@@ -1,0 +1,50 @@
+//! The side-bag: fields of one dialect that the canonical model has no name for.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::dialect::DialectId;
+
+/// Fields kept for the dialect they came from. Empty costs nothing.
+///
+/// Invariant: an encoder reads only its own dialect's fields; those of others become warnings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extra(BTreeMap<DialectId, Map<String, Value>>);
+
+impl Extra {
+    /// Keeps `value` as `field` of `dialect`.
+    pub fn insert(&mut self, dialect: DialectId, field: impl Into<String>, value: Value) {
+        self.0.entry(dialect).or_default().insert(field.into(), value);
+    }
+
+    /// Keeps all of `fields` for `dialect`.
+    pub fn extend(&mut self, dialect: DialectId, fields: Map<String, Value>) {
+        if !fields.is_empty() {
+            self.0.entry(dialect).or_default().extend(fields);
+        }
+    }
+
+    /// One field of a dialect.
+    pub fn field(&self, dialect: DialectId, field: &str) -> Option<&Value> {
+        self.0.get(&dialect)?.get(field)
+    }
+
+    /// All fields of a dialect, in the order they came.
+    pub fn fields(&self, dialect: DialectId) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.get(&dialect).into_iter().flatten()
+    }
+
+    /// The names of all fields that `dialect` cannot carry, with the dialect they belong to.
+    pub fn foreign_to(&self, dialect: DialectId) -> impl Iterator<Item = (DialectId, &str)> {
+        self.0
+            .iter()
+            .filter(move |(owner, _)| **owner != dialect)
+            .flat_map(|(owner, fields)| fields.keys().map(move |field| (*owner, field.as_str())))
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,114 @@
+//! A chat request.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Extra, Message, Tool, ToolChoice};
+
+/// What a caller asks of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChatRequest {
+    /// The model as the caller wrote it. An encoder sends its target's model instead.
+    pub model: String,
+    /// The conversation, oldest first.
+    pub messages: Vec<Message>,
+    /// Tools in the caller's order.
+    pub tools: Vec<Tool>,
+    /// Which of them may or must be called.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether several may be called at once.
+    pub parallel_tool_calls: Option<bool>,
+    /// The form of the answer.
+    pub output: OutputFormat,
+    /// How much to think, and whether to show it.
+    pub reasoning: Option<ReasoningConfig>,
+    /// Sampling parameters.
+    pub sampling: Sampling,
+    /// Most tokens to generate, reasoning included.
+    pub max_tokens: Option<u64>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// How many answers; 1 when absent.
+    pub candidates: Option<u32>,
+    /// Log probabilities of the answer's tokens.
+    pub logprobs: Option<LogProbs>,
+    /// An opaque id of the caller's end user (OpenAI `user`/`safety_identifier`, Anthropic `metadata.user_id`).
+    pub user: Option<String>,
+    /// Labels (OpenAI `metadata`).
+    pub metadata: BTreeMap<String, String>,
+    /// The provider's service tier, in the spelling of the caller's dialect.
+    pub service_tier: Option<String>,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether the caller asked for usage in the stream. Dialects that always report it set it.
+    pub stream_usage: bool,
+    /// Fields without a canonical name.
+    pub extra: Extra,
+}
+
+/// The form of the answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum OutputFormat {
+    /// Text.
+    #[default]
+    Text,
+    /// Any JSON object.
+    Json,
+    /// JSON that matches a schema.
+    JsonSchema {
+        /// The schema's name; a decoder whose protocol has none says `response`.
+        name: String,
+        /// What it is for.
+        description: Option<String>,
+        /// JSON Schema.
+        schema: Value,
+        /// Whether the answer must match exactly.
+        strict: Option<bool>,
+    },
+}
+
+/// Sampling parameters, in the ranges of the caller's dialect.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs, reason = "the field's standard terms")]
+pub struct Sampling {
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+    pub top_k: Option<u64>,
+    pub frequency_penalty: Option<f64>,
+    pub presence_penalty: Option<f64>,
+    pub seed: Option<i64>,
+}
+
+/// How much to think, and whether to show it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReasoningConfig {
+    /// Relative effort.
+    pub effort: Option<Effort>,
+    /// Absolute budget in tokens. `Some(0)` switches thinking off.
+    pub budget_tokens: Option<u64>,
+    /// Whether the model sets its own budget (Anthropic `adaptive`, Gemini `thinkingBudget: -1`).
+    pub adaptive: bool,
+    /// Whether readable thoughts (or their summary) are wanted in the answer.
+    pub include_thoughts: Option<bool>,
+}
+
+/// Relative reasoning effort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the field's standard terms")]
+pub enum Effort {
+    None,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    XHigh,
+    Max,
+}
+
+/// Log probabilities wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogProbs {
+    /// How many alternatives per token.
+    pub top: Option<u32>,
+}

@@ -1,0 +1,1 @@
+//! Runs decoder and encoder over a body.

@@ -1,0 +1,1 @@
+//! Reads usage from bytes that pass untouched.

@@ -1,0 +1,97 @@
+//! The values that travel the pipeline, each made by one step and taken by the next.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::body::Body;
+use crate::chat::Usage;
+use crate::ports::Timestamp;
+
+/// A request as an adapter hands it over.
+#[derive(Debug)]
+pub struct Inbound {
+    /// The request: origin-form or absolute URI, headers, body.
+    pub request: http::Request<Body>,
+    /// The peer's address, if the platform knows it.
+    pub peer: Option<IpAddr>,
+}
+
+/// How a request ended, for its one settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was delivered.
+    Complete,
+    /// An error response was delivered.
+    Refused,
+    /// The provider broke off after content had been delivered; the caller got a terminal error.
+    Truncated,
+    /// The caller went away.
+    Abandoned,
+}
+
+impl Outcome {
+    /// Its name in logs and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+            Self::Truncated => "truncated",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// What is kept of a request: no bodies, no secrets.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The gateway's request id.
+    pub id: String,
+    /// When it came.
+    pub received: Timestamp,
+    /// Its method.
+    pub method: String,
+    /// Its path, without the query.
+    pub path: String,
+    /// The operation's name, `chat`, `models`, ...
+    pub operation: &'static str,
+    /// The caller's dialect.
+    pub dialect: &'static str,
+    /// The caller's name, when it was identified.
+    pub caller: Option<String>,
+    /// The model as the caller wrote it.
+    pub model: String,
+    /// The route taken.
+    pub route: Option<String>,
+    /// The provider that answered, or was tried last.
+    pub provider: Option<String>,
+    /// The model's name there.
+    pub upstream_model: Option<String>,
+    /// The provider's request id.
+    pub upstream_id: Option<String>,
+    /// `passthrough`, `translate` or `local`.
+    pub path_taken: &'static str,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Status sent to the caller.
+    pub status: u16,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The error's kind, if it failed.
+    pub error: Option<&'static str>,
+    /// The operator's side of the error.
+    pub cause: Option<String>,
+    /// What it took.
+    pub usage: Option<Usage>,
+    /// Whether `usage` is the gateway's estimate.
+    pub estimated: bool,
+    /// Whether it was streamed.
+    pub stream: bool,
+    /// Stream frames that could not be decoded.
+    pub skipped: u32,
+    /// What the translation lost, as in the response header.
+    pub warnings: String,
+    /// From receipt to the response's headers.
+    pub first_byte: Option<Duration>,
+    /// From receipt to the end.
+    pub elapsed: Duration,
+}

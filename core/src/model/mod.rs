@@ -1,0 +1,14 @@
+//! What is known of models: their limits and who owns their bare names.
+
+mod catalog;
+
+pub use catalog::limits;
+
+/// A model's limits, as far as they are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelLimits {
+    /// Input and output together, in tokens.
+    pub context: Option<u64>,
+    /// Most tokens of one answer.
+    pub max_output: Option<u64>,
+}

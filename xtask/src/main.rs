@@ -1,0 +1,2 @@
+//! The edgeway binary.
+fn main() {}
