@@ -15,11 +15,15 @@ pub struct Gateway {
     config: RwLock<Arc<Config>>,
 }
 
-/// A response, and what is left to do when its body has ended.
+/// A request under way: two futures, neither of which starts before it is polled.
 pub struct Handled {
-    /// The response. Its body must be polled to its end or dropped.
-    pub response: http::Response<Body>,
-    /// Settles and records. The adapter runs it as soon as it has it; it waits for the body's end itself.
+    /// The response. Dropping it (the client went away) cancels all work for the request. Its body
+    /// must be polled to its end or dropped.
+    pub response: BoxFuture<'static, http::Response<Body>>,
+    /// Settles and records. The adapter registers it *before* it polls `response`, in a way that
+    /// survives a client that goes away (`tokio::spawn`, `wait_until`); it waits for the end of the
+    /// response's body itself, or for its drop. An adapter may poll it once inline when `response`
+    /// is ready: for whole bodies it is usually ready too.
     pub after: BoxFuture<'static, ()>,
 }
 
@@ -40,8 +44,8 @@ impl Gateway {
     }
 
     /// Handles a request. Never fails: every error is a response in the caller's dialect.
-    pub async fn handle(&self, inbound: Inbound) -> Handled {
+    pub fn handle(self: &Arc<Self>, inbound: Inbound) -> Handled {
         let _ = (&self.ports, inbound);
-        Handled { response: http::Response::new(Body::Empty), after: Box::pin(async {}) }
+        Handled { response: Box::pin(async { http::Response::new(Body::Empty) }), after: Box::pin(async {}) }
     }
 }
