@@ -13,6 +13,7 @@ mod http;
 mod kv;
 pub mod memory;
 mod secret;
+pub mod suite;
 mod vector;
 
 use std::sync::Arc;
