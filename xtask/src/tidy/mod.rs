@@ -1,0 +1,39 @@
+//! Proves the rules that a compiler does not: core's purity and the house style.
+//!
+//! | rule | where |
+//! |---|---|
+//! | no runtime in core's dependency tree, on any target | [`tree`] |
+//! | no clock, socket, file, environment, thread or print in core's source; house style everywhere | [`sources`] |
+//! | core links to wasm that imports nothing | [`wasm`] |
+//! | committed lock files name no private registry | [`locks`] |
+//! | `cargo fmt --check`, `cargo clippy -- -D warnings` | here |
+
+mod locks;
+mod sources;
+mod tree;
+mod wasm;
+
+use crate::report::{Broken, Report};
+use crate::run::cargo;
+use crate::{Options, install};
+
+/// Runs every rule; says whether all hold.
+pub(crate) fn run(options: &Options) -> bool {
+    let mut report = Report::new("tidy", options);
+    let _ = steps(&mut report);
+    report.end()
+}
+
+/// The rules as steps of a larger chore.
+pub(crate) fn steps(report: &mut Report) -> Result<(), Broken> {
+    report.check("wasm targets", install::wasm_targets)?;
+    report.check("core's dependencies", tree::check)?;
+    report.check("sources", sources::check)?;
+    report.check("lock files", locks::check)?;
+    for target in install::WASM_TARGETS {
+        report.check(&format!("core on {target}"), || wasm::check(target))?;
+    }
+    report.command("rustfmt", cargo(&["fmt", "--all", "--", "--check"]))?;
+    report.command("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    Ok(())
+}
