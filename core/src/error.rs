@@ -11,7 +11,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+
+use crate::dialect::DialectId;
 
 /// A result whose error is Edgeway's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -185,6 +187,10 @@ pub struct Upstream {
     pub raw_type: Option<String>,
     /// Its request id.
     pub request_id: Option<String>,
+    /// The dialect that it speaks, once the pipeline knows.
+    pub dialect: Option<DialectId>,
+    /// Its response headers that may pass to a caller of the same dialect.
+    pub headers: HeaderMap,
     /// `content-type` of `body`.
     pub content_type: Option<String>,
     /// The body, capped at 64 KiB.

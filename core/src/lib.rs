@@ -13,6 +13,8 @@
 //! | [`dialect`] | one folder a message protocol; driver and meter for bodies |
 //! | [`provider`] | one row a provider: where to send and how to sign |
 //! | [`model`] | what is known of models: limits and owners |
+//! | [`policy`] | what may happen before and after a call |
+//! | [`route`] | from a requested model to the targets that may serve it |
 //! | [`config`] | the document, its layers, its diagnostics, the compiled snapshot |
 //! | [`error`] | kinds, and the one table from kind to status, blame and retry |
 //!
@@ -24,15 +26,19 @@ pub mod body;
 pub mod chat;
 pub mod config;
 pub mod dialect;
+pub mod endpoint;
 pub mod error;
 pub mod exchange;
 pub mod gateway;
 pub mod model;
+pub mod policy;
 pub mod ports;
 pub mod provider;
+pub mod route;
 pub mod wire;
 
 pub use body::Body;
+pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use gateway::{Gateway, Handled};
 pub use ports::Ports;

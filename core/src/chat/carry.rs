@@ -22,6 +22,12 @@ use crate::dialect::DialectId;
 const MARK: &str = "_ew1_";
 const TAG: &str = "ew1:";
 
+/// Whether a request's bytes hold anything that was carried: then they mean nothing to a provider as
+/// they are. (`"ZXcxOm` is a JSON string that begins with base64 of `ew1:`.)
+pub fn is_carried_in(body: &[u8]) -> bool {
+    memchr::memmem::find(body, MARK.as_bytes()).is_some() || memchr::memmem::find(body, b"\"ZXcxOm").is_some()
+}
+
 /// What rides in a tool call's id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Carried {
@@ -142,6 +148,7 @@ mod tests {
         let signature = Signature { dialect: DialectId::Gemini, data: "CsQBAdHtim9".into() };
         assert_eq!(tag(&signature, DialectId::Gemini), "CsQBAdHtim9");
         let tagged = tag(&signature, DialectId::AnthropicMessages);
+        assert!(is_carried_in(format!("{{\"signature\":\"{tagged}\"}}").as_bytes()));
         assert_eq!(untag(&tagged, DialectId::AnthropicMessages), signature);
         assert_eq!(untag("EqQB", DialectId::AnthropicMessages).dialect, DialectId::AnthropicMessages);
     }

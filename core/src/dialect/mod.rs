@@ -200,6 +200,11 @@ pub trait Dialect: Send + Sync {
     /// (`anthropic-beta`, `openai-organization`), lower case.
     fn request_headers(&self) -> &'static [&'static str];
 
+    /// Headers that every request of this protocol needs (`anthropic-version`), unless the caller gave them.
+    fn fixed_headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Response headers of this protocol that pass back, lower case. A name that ends in `*` is a prefix.
     fn response_headers(&self) -> &'static [&'static str];
 

@@ -1,0 +1,297 @@
+//! (method, path) to endpoint: one table, the only place where a path becomes an operation.
+//!
+//! Every row names a permission and a body limit; there is no way to add one without them. A model
+//! name in a path may hold slashes (`/v1beta/models/openai/gpt-5:generateContent`).
+//!
+//! Invariant: what is resolved here is what the rest of the pipeline acts on; nobody parses the path again.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Method, request::Parts};
+
+use crate::dialect::{DialectId, StreamForm};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a request asks the gateway to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Ask a model.
+    Chat,
+    /// List models.
+    Models,
+    /// Describe one model.
+    Model,
+    /// Whether the process lives.
+    Health,
+    /// Whether it takes requests.
+    Ready,
+}
+
+impl Operation {
+    /// Its name in logs and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Models => "models",
+            Self::Model => "model",
+            Self::Health => "health",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+/// What a caller must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Nothing: anybody who reaches the port.
+    Anyone,
+    /// A key that may call models.
+    Invoke,
+}
+
+/// How much body an endpoint reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLimit {
+    /// None: a body is refused.
+    None,
+    /// As configured for the route or the server.
+    Configured,
+}
+
+/// A resolved request line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What to do.
+    pub operation: Operation,
+    /// The caller's protocol.
+    pub dialect: DialectId,
+    /// What the caller must hold.
+    pub permission: Permission,
+    /// How much body is read.
+    pub body: BodyLimit,
+    /// The model, where the path names it; decoded.
+    pub model: Option<String>,
+    /// Whether the path asks for a stream; `None` where the body says it.
+    pub stream: Option<bool>,
+    /// The framing of a streamed answer.
+    pub form: StreamForm,
+}
+
+/// How a row's path is met.
+enum Path {
+    /// The whole path.
+    Exact(&'static str),
+    /// A prefix, then a model name, then a suffix (which may be empty).
+    Model(&'static str, &'static str),
+}
+
+struct Row {
+    method: Method,
+    path: Path,
+    operation: Operation,
+    dialect: DialectId,
+    permission: Permission,
+    body: BodyLimit,
+    stream: Option<bool>,
+}
+
+#[rustfmt::skip]
+static TABLE: &[Row] = &{
+    use BodyLimit::{Configured, None as NoBody};
+    use DialectId::{AnthropicMessages, Gemini, OpenAiChat};
+    use Operation::{Chat, Health, Model, Models, Ready};
+    use Path::{Exact, Model as OfModel};
+    use Permission::{Anyone, Invoke};
+    const fn row(method: Method, path: Path, operation: Operation, dialect: DialectId, permission: Permission, body: BodyLimit, stream: Option<bool>) -> Row {
+        Row { method, path, operation, dialect, permission, body, stream }
+    }
+    [
+        row(Method::POST, Exact("/v1/chat/completions"),                            Chat,   OpenAiChat,        Invoke, Configured, None),
+        row(Method::POST, Exact("/v1/messages"),                                    Chat,   AnthropicMessages, Invoke, Configured, None),
+        row(Method::POST, OfModel("/v1beta/models/", ":generateContent"),           Chat,   Gemini,            Invoke, Configured, Some(false)),
+        row(Method::POST, OfModel("/v1beta/models/", ":streamGenerateContent"),     Chat,   Gemini,            Invoke, Configured, Some(true)),
+        row(Method::GET,  Exact("/v1/models"),                                      Models, OpenAiChat,        Invoke, NoBody,     None),
+        row(Method::GET,  OfModel("/v1/models/", ""),                               Model,  OpenAiChat,        Invoke, NoBody,     None),
+        row(Method::GET,  Exact("/v1beta/models"),                                  Models, Gemini,            Invoke, NoBody,     None),
+        row(Method::GET,  OfModel("/v1beta/models/", ""),                           Model,  Gemini,            Invoke, NoBody,     None),
+        row(Method::GET,  Exact("/health"),                                         Health, OpenAiChat,        Anyone, NoBody,     None),
+        row(Method::GET,  Exact("/ready"),                                          Ready,  OpenAiChat,        Anyone, NoBody,     None),
+    ]
+};
+
+/// Resolves a request line. Fails with `NotFound`, or with `MethodNotAllowed` when the path exists;
+/// [`guess_dialect`] says in which protocol to render that, [`allow`] what the path takes.
+pub fn resolve(parts: &Parts) -> Result<Endpoint> {
+    let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+    let path = plain(parts.uri.path());
+    for row in TABLE.iter().filter(|row| row.method == *method) {
+        let Some(model) = row.path.matches(path) else { continue };
+        return Ok(Endpoint {
+            operation: row.operation,
+            dialect: listing_dialect(row, &parts.headers),
+            permission: row.permission,
+            body: row.body,
+            model: model.map(decode_segment).transpose()?,
+            stream: row.stream,
+            form: form(row, parts.uri.query()),
+        });
+    }
+    match allow(path) {
+        Some(allow) => Err(Error::new(ErrorKind::MethodNotAllowed, format!("{path} takes {allow}, not {}.", parts.method))),
+        None => Err(Error::new(ErrorKind::NotFound, not_found(path))),
+    }
+}
+
+/// The methods that a path takes, for the `Allow` header; `None` when there is nothing at it.
+pub fn allow(path: &str) -> Option<String> {
+    let mut methods: Vec<&str> =
+        TABLE.iter().filter(|row| row.path.matches(plain(path)).is_some()).map(|row| row.method.as_str()).collect();
+    methods.dedup();
+    (!methods.is_empty()).then(|| methods.join(", "))
+}
+
+fn plain(path: &str) -> &str {
+    path.strip_suffix('/').filter(|stripped| !stripped.is_empty()).unwrap_or(path)
+}
+
+/// The protocol that a caller of an unknown path most likely speaks.
+pub fn guess_dialect(parts: &Parts) -> DialectId {
+    let path = parts.uri.path();
+    if path.starts_with("/v1beta") || parts.headers.contains_key("x-goog-api-key") {
+        DialectId::Gemini
+    } else if path.starts_with("/v1/messages") || speaks_anthropic(&parts.headers) {
+        DialectId::AnthropicMessages
+    } else {
+        DialectId::OpenAiChat
+    }
+}
+
+impl Path {
+    /// `None`: not this row; `Some(None)`: met; `Some(Some(model))`: met, with this raw model name.
+    fn matches<'a>(&self, path: &'a str) -> Option<Option<&'a str>> {
+        match self {
+            Self::Exact(exact) => (path == *exact).then_some(None),
+            Self::Model(prefix, suffix) => {
+                let model = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+                // A bare listing row must not take what a row with a suffix is for.
+                let plain = !suffix.is_empty() || !(model.ends_with("enerateContent") && model.contains(':'));
+                (!model.is_empty() && plain).then_some(Some(model))
+            }
+        }
+    }
+}
+
+/// `/v1/models` is shared: Anthropic's clients are known by their headers.
+fn listing_dialect(row: &Row, headers: &HeaderMap) -> DialectId {
+    match row.operation {
+        Operation::Models | Operation::Model if row.dialect == DialectId::OpenAiChat && speaks_anthropic(headers) => {
+            DialectId::AnthropicMessages
+        }
+        _ => row.dialect,
+    }
+}
+
+fn speaks_anthropic(headers: &HeaderMap) -> bool {
+    headers.contains_key("anthropic-version") || headers.contains_key("x-api-key")
+}
+
+fn form(row: &Row, query: Option<&str>) -> StreamForm {
+    let sse =
+        query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse" || pair == "%24alt=sse" || pair == "$alt=sse"));
+    if row.stream == Some(true) && !sse { StreamForm::JsonArray } else { StreamForm::Sse }
+}
+
+/// Percent-decodes a model name, once.
+fn decode_segment(raw: &str) -> Result<String> {
+    let bad = || Error::invalid("model", "The model name in the path is not valid percent-encoded UTF-8.");
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = if byte == b'%' {
+            let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+            let (high, low) = (digit().ok_or_else(bad)?, digit().ok_or_else(bad)?);
+            u8::try_from(high * 16 + low).expect("two hexadecimal digits fit a byte")
+        } else {
+            byte
+        };
+        bytes.push(byte);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| bad())?;
+    if text.chars().any(char::is_control) { Err(bad()) } else { Ok(text) }
+}
+
+fn not_found(path: &str) -> String {
+    let known = TABLE.iter().map(|row| match &row.path {
+        Path::Exact(path) => Cow::Borrowed(*path),
+        Path::Model(prefix, suffix) => Cow::Owned(format!("{prefix}{{model}}{suffix}")),
+    });
+    let near = known
+        .map(|known| (strsim::normalized_levenshtein(path, &known), known))
+        .filter(|(similar, _)| *similar > 0.6)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let shown: String = path.chars().take(100).collect();
+    match near {
+        Some((_, known)) => format!("There is nothing at {shown}. Did you mean {known}?"),
+        None => format!(
+            "There is nothing at {shown}. The API is at /v1/chat/completions, /v1/messages and /v1beta/models/{{model}}:generateContent."
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("test requests are well formed").into_parts().0
+    }
+
+    #[test]
+    fn a_model_name_in_a_path_may_hold_slashes_and_escapes() {
+        let endpoint =
+            resolve(&parts("POST", "/v1beta/models/openrouter/anthropic%2Fclaude:streamGenerateContent?alt=sse", &[])).unwrap();
+        assert_eq!(endpoint.model.as_deref(), Some("openrouter/anthropic/claude"));
+        assert_eq!((endpoint.stream, endpoint.form), (Some(true), StreamForm::Sse));
+    }
+
+    #[test]
+    fn gemini_streams_are_json_arrays_unless_sse_is_asked_for() {
+        let endpoint = resolve(&parts("POST", "/v1beta/models/m:streamGenerateContent", &[])).unwrap();
+        assert_eq!(endpoint.form, StreamForm::JsonArray);
+    }
+
+    #[test]
+    fn the_listing_takes_the_shape_of_its_caller() {
+        let dialect = |headers: &[(&str, &str)]| resolve(&parts("GET", "/v1/models", headers)).unwrap().dialect;
+        assert_eq!(dialect(&[]), DialectId::OpenAiChat);
+        assert_eq!(dialect(&[("anthropic-version", "2023-06-01")]), DialectId::AnthropicMessages);
+    }
+
+    #[test]
+    fn a_wrong_method_says_which_is_right() {
+        let error = resolve(&parts("GET", "/v1/chat/completions", &[])).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::MethodNotAllowed);
+        assert_eq!(allow("/v1/chat/completions/").as_deref(), Some("POST"));
+        assert_eq!(allow("/v1beta/models/m:generateContent").as_deref(), Some("POST"));
+        assert_eq!(allow("/nothing"), None);
+    }
+
+    #[test]
+    fn an_unknown_path_names_its_neighbour() {
+        let error = resolve(&parts("POST", "/v1/chat/completion", &[])).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert!(error.message.contains("/v1/chat/completions"), "{}", error.message);
+    }
+
+    #[test]
+    fn only_health_and_readiness_are_open_to_anyone() {
+        for row in TABLE {
+            let open = matches!(row.operation, Operation::Health | Operation::Ready);
+            assert_eq!(row.permission == Permission::Anyone, open, "{}", row.operation.name());
+        }
+    }
+}

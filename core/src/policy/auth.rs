@@ -1,0 +1,126 @@
+//! Authentication: whose request is it?
+//!
+//! A key may come as `Authorization: Bearer`, `x-api-key`, `x-goog-api-key` or the query's `key`: each
+//! official SDK's own way. Two different keys in one request are refused: what was checked must be
+//! what was meant.
+//!
+//! Without configured keys everybody is [`Caller::Anonymous`]; the configuration allows that on a
+//! loopback address only.
+//!
+//! Invariant: keys are compared by SHA-256 of the whole value, in constant time, all of them every time.
+
+use http::{HeaderMap, request::Parts};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ports::SecretStore;
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody in particular: no authentication is configured, or the endpoint needs none.
+    Anonymous,
+    /// The holder of the key in this secret.
+    Key(String),
+}
+
+impl Caller {
+    /// The name in logs and records.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::Key(name) => Some(name),
+        }
+    }
+}
+
+/// Identifies the caller by the keys whose secrets are called `names`. Unknown, missing and ambiguous
+/// keys are `Unauthenticated`, with no hint which keys exist.
+pub async fn identify(parts: &Parts, names: &[String], secrets: &dyn SecretStore) -> Result<Caller> {
+    if names.is_empty() {
+        return Ok(Caller::Anonymous);
+    }
+    let presented = presented(parts)?.map(|key| Sha256::digest(key.as_bytes()));
+    let mut caller = None;
+    for name in names {
+        let Some(secret) = secrets.secret(name).await? else { continue };
+        let known = Sha256::digest(secret.expose().as_bytes());
+        if presented.as_ref().is_some_and(|presented| same(presented, &known)) {
+            caller = Some(Caller::Key(name.clone()));
+        }
+    }
+    caller.ok_or_else(|| {
+        let message = match presented {
+            Some(_) => "The API key is not valid for this gateway.",
+            None => "No API key. Send it as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`.",
+        };
+        Error::new(ErrorKind::Unauthenticated, message)
+    })
+}
+
+/// The one key that a request presents, wherever it stands.
+fn presented(parts: &Parts) -> Result<Option<&str>> {
+    let mut key: Option<&str> = None;
+    for found in candidates(&parts.headers).chain(query_key(parts.uri.query())) {
+        let found = found?;
+        if key.is_some_and(|key| key != found) {
+            return Err(Error::new(ErrorKind::Unauthenticated, "The request presents two different API keys. Send one."));
+        }
+        key = Some(found);
+    }
+    Ok(key)
+}
+
+fn candidates(headers: &HeaderMap) -> impl Iterator<Item = Result<&str>> {
+    let bearer = headers.get_all(http::header::AUTHORIZATION).into_iter().map(|value| {
+        let value = value.to_str().ok();
+        value
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, key)| key.trim())
+            .ok_or_else(|| Error::new(ErrorKind::Unauthenticated, "The Authorization header is not `Bearer KEY`."))
+    });
+    let plain = ["x-api-key", "x-goog-api-key"].into_iter().flat_map(|name| headers.get_all(name)).map(|value| {
+        value.to_str().map(str::trim).map_err(|_| Error::new(ErrorKind::Unauthenticated, "The API key is not plain ASCII."))
+    });
+    bearer.chain(plain)
+}
+
+fn query_key(query: Option<&str>) -> Option<Result<&str>> {
+    query?.split('&').find_map(|pair| pair.strip_prefix("key=")).map(Ok)
+}
+
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("test requests are well formed").into_parts().0
+    }
+
+    #[test]
+    fn every_sdk_sends_its_key_in_its_own_way() {
+        for request in [
+            parts("/", &[("authorization", "Bearer k1")]),
+            parts("/", &[("x-api-key", "k1")]),
+            parts("/", &[("x-goog-api-key", "k1")]),
+            parts("/?alt=sse&key=k1", &[]),
+            parts("/?key=k1", &[("authorization", "bearer k1")]),
+        ] {
+            assert_eq!(presented(&request).unwrap(), Some("k1"));
+        }
+    }
+
+    #[test]
+    fn two_different_keys_are_refused() {
+        assert!(presented(&parts("/", &[("authorization", "Bearer a"), ("x-api-key", "b")])).is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! Plans: which targets, in which order, and why.
+//!
+//! A requested model is looked up so, first match wins:
+//!
+//! | step | what it is | example |
+//! |---|---|---|
+//! | 1 | a route's pattern | `gpt-*` |
+//! | 2 | an alias | `fast` |
+//! | 3 | `provider/model` | `groq/llama-3.1-8b-instant` |
+//! | 4 | a model that one provider lists | `llama-3.1-8b-instant` |
+//! | 5 | a bare name that one provider owns | `claude-sonnet-4-5` |
+
+use std::sync::Arc;
+
+use crate::config::{Config, ProviderEntry, Route, Target};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model;
+use crate::ports::Timeouts;
+
+/// Where a request may go, in order.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The route's name, if one matched.
+    pub route: Option<String>,
+    /// At least one.
+    pub candidates: Vec<Candidate>,
+    /// Largest request body, where the route says.
+    pub max_body: Option<usize>,
+}
+
+/// A target, and why it is one.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Where to send.
+    pub target: Target,
+    /// Its time budgets.
+    pub timeouts: Timeouts,
+    /// Why, for people.
+    pub because: &'static str,
+}
+
+/// Plans a request for `model`. Fails with `ModelNotFound` and the nearest names.
+pub fn plan(config: &Config, model: &str) -> Result<Plan> {
+    if let Some(route) = config.routes.iter().find(|route| route.models.iter().any(|pattern| matches(pattern, model))) {
+        return Ok(of_route(config, route));
+    }
+    if let Some(entry) = config.models.get(model).filter(|entry| !entry.targets.is_empty()) {
+        return Ok(direct(config, entry.targets.clone(), "the alias leads here"));
+    }
+    if let Some((provider, name)) = model.split_once('/')
+        && let Some(entry) = config.providers.get(provider)
+        && !name.is_empty()
+    {
+        return named(config, entry, name, model);
+    }
+    let lists = |entry: &&Arc<ProviderEntry>| entry.enabled && entry.models.iter().any(|listed| listed == model);
+    if let Some(entry) = only(config.providers.values().filter(lists)) {
+        return Ok(direct(config, vec![target(config, entry, model)], "its provider lists the model"));
+    }
+    let owns = |entry: &&Arc<ProviderEntry>| entry.row.owns.iter().any(|prefix| model.starts_with(prefix.as_ref()));
+    if let Some(entry) = only(config.providers.values().filter(owns)) {
+        return if entry.enabled {
+            Ok(direct(config, vec![target(config, entry, model)], "its provider owns the name"))
+        } else {
+            Err(switched_off(entry, model))
+        };
+    }
+    Err(not_found(config, model))
+}
+
+/// The names under which models can be asked for, with their provider: what the listings show.
+pub fn visible_models(config: &Config) -> Vec<(String, Target)> {
+    let mut seen: Vec<(String, Target)> = Vec::new();
+    let mut add = |name: &str, target: Target| {
+        if target.provider.enabled && !seen.iter().any(|(known, _)| known == name) {
+            seen.push((name.to_owned(), target));
+        }
+    };
+    for route in &config.routes {
+        for name in route.models.iter().filter(|pattern| !pattern.contains('*')) {
+            route.targets.first().into_iter().for_each(|target| add(name, target.clone()));
+        }
+    }
+    for (name, entry) in &config.models {
+        entry.targets.first().into_iter().for_each(|target| add(name, target.clone()));
+    }
+    for entry in config.providers.values() {
+        for name in &entry.models {
+            add(&format!("{}/{name}", entry.row.name), target(config, entry, name));
+        }
+    }
+    seen
+}
+
+fn of_route(config: &Config, route: &Route) -> Plan {
+    let candidate = |(place, target): (usize, &Target)| Candidate {
+        target: target.clone(),
+        timeouts: route.timeouts.or(target.provider.timeouts).unwrap_or(config.timeouts),
+        because: if place == 0 { "first target of the route" } else { "fallback of the route" },
+    };
+    Plan {
+        route: Some(route.name.clone()),
+        candidates: route.targets.iter().enumerate().map(candidate).collect(),
+        max_body: route.max_body,
+    }
+}
+
+fn direct(config: &Config, targets: Vec<Target>, because: &'static str) -> Plan {
+    let candidate = |target: Target| {
+        let timeouts = target.provider.timeouts.unwrap_or(config.timeouts);
+        Candidate { target, timeouts, because }
+    };
+    Plan { route: None, candidates: targets.into_iter().map(candidate).collect(), max_body: None }
+}
+
+fn named(config: &Config, entry: &Arc<ProviderEntry>, name: &str, model: &str) -> Result<Plan> {
+    if !entry.enabled {
+        return Err(switched_off(entry, model));
+    }
+    // A provider that is served in process knows exactly its own models.
+    if entry.row.speaks.is_empty() && !entry.models.iter().any(|known| known == name) {
+        return Err(not_found(config, model));
+    }
+    Ok(direct(config, vec![target(config, entry, name)], "the request names the provider"))
+}
+
+fn target(config: &Config, entry: &Arc<ProviderEntry>, name: &str) -> Target {
+    let known = config.models.get(&format!("{}/{name}", entry.row.name)).or_else(|| config.models.get(name));
+    let catalog = model::limits(name);
+    let limits = known.map_or(catalog, |known| model::ModelLimits {
+        context: known.limits.context.or(catalog.context),
+        max_output: known.limits.max_output.or(catalog.max_output),
+    });
+    Target { provider: entry.clone(), model: name.to_owned(), limits }
+}
+
+fn matches(pattern: &str, model: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => model.starts_with(prefix),
+        None => pattern == model,
+    }
+}
+
+fn only<'a>(mut entries: impl Iterator<Item = &'a Arc<ProviderEntry>>) -> Option<&'a Arc<ProviderEntry>> {
+    let first = entries.next()?;
+    entries.next().is_none().then_some(first)
+}
+
+fn switched_off(entry: &ProviderEntry, model: &str) -> Error {
+    let name = &entry.row.name;
+    let how = if entry.row.key_names.is_empty() {
+        format!("add [providers.{name}] to edgeway.toml")
+    } else {
+        format!("set {} and start the gateway again", entry.row.key_names.join(" or "))
+    };
+    let message = format!("`{}` is at provider `{name}`, which is switched off here: {how}.", short(model));
+    Error::new(ErrorKind::ModelNotFound, message).param("model")
+}
+
+fn not_found(config: &Config, model: &str) -> Error {
+    let mut near: Vec<(f64, String)> = visible_models(config)
+        .into_iter()
+        .map(|(name, _)| name)
+        .chain(config.providers.values().filter(|entry| entry.enabled).map(|entry| format!("{}/", entry.row.name)))
+        .map(|name| {
+            let bare = name.rsplit_once('/').map_or(name.as_str(), |(_, bare)| bare);
+            (strsim::jaro_winkler(model, &name).max(if bare.is_empty() { 0.0 } else { strsim::jaro_winkler(model, bare) }), name)
+        })
+        .filter(|(similar, _)| *similar > 0.75)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near: Vec<String> = near.into_iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
+    let help = if near.is_empty() {
+        "Name it as `provider/model`; GET /v1/models lists what is configured.".to_owned()
+    } else {
+        format!("Did you mean {}? GET /v1/models lists what is configured.", near.join(", "))
+    };
+    Error::new(ErrorKind::ModelNotFound, format!("There is no model `{}` here. {help}", short(model))).param("model")
+}
+
+fn short(model: &str) -> String {
+    model.chars().take(100).collect()
+}
