@@ -1,5 +1,7 @@
-//! Bytes only: framing and envelopes. Nothing here knows of models or providers.
+//! Bytes only: framing, envelopes and JSON text. Nothing here knows of models or providers.
 
 pub mod envelope;
+pub mod json;
 pub mod json_array;
+pub mod json_writer;
 pub mod sse;
