@@ -1,7 +1,9 @@
-//! Bytes only: framing, envelopes and JSON text. Nothing here knows of models or providers.
+//! Bytes only: framing and envelopes. Nothing here knows of models or providers.
 
 pub mod envelope;
 pub mod json;
 pub mod json_array;
+pub mod json_string;
 pub mod json_writer;
 pub mod sse;
+pub mod strict;
