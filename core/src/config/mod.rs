@@ -1,7 +1,71 @@
 //! Configuration: from a document in layers to one compiled, immutable snapshot.
 //!
-//! Three stages, three types: `Document` (serde, unknown fields refused), all `Diagnostic`s at once,
+//! Three stages, three types: [`Document`] (every field known, unknown ones refused), all [`Diagnostic`]s at once,
 //! and [`Config`], which the pipeline reads. Secrets are names, never values.
+//!
+//! An adapter does four things, and knows nothing of what is inside:
+//!
+//! ```
+//! use edgeway_core::config::{self, Availability};
+//!
+//! let file = "[routes.chat]\nmodels = [\"*\"]\ntargets = [\"mine/some-model\"]\n\
+//!             [providers.mine]\nbase_url = \"http://127.0.0.1:9000/v1\"";
+//! let environment = [("EDGEWAY__ROUTES__CHAT__TIMEOUT".to_owned(), "20s".to_owned())];
+//!
+//! // 1. Read the layers. No file is fine: pass `None`.
+//! let loaded = config::load(Some(("edgeway.toml", file)), environment).expect("valid TOML");
+//! // 2. Say what the platform has: which of these secrets are set, which local providers answer.
+//! let mut available = Availability::default();
+//! for name in config::secret_names(&loaded) {
+//!     let set = false; // ports.secrets.secret(&name).await?.is_some()
+//!     if set {
+//!         available.secrets.insert(name);
+//!     }
+//! }
+//! for probe in config::probes(&loaded) {
+//!     let answers = false; // GET {probe.base_url}/models, within a few hundred milliseconds
+//!     if answers {
+//!         available.reachable.insert(probe.provider);
+//!     }
+//! }
+//! // 3. Compile. Show all diagnostics at once, whether it fails or not.
+//! let (config, warnings) = config::compile(&loaded, &available).unwrap_or_else(|found| panic!("{}", config::render(&found)));
+//! assert!(warnings.is_empty());
+//! assert_eq!(config.routes[0].timeouts.expect("given").total.as_secs(), 20);
+//! // 4. Where does a value come from?
+//! assert_eq!(loaded.layers.origin("routes.chat.timeout").to_string(), "EDGEWAY__ROUTES__CHAT__TIMEOUT");
+//! ```
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `load.rs` | reads every layer into one document |
+//! | `source.rs`, `node.rs`, `origin.rs`, `path.rs` | texts as trees whose values know their place |
+//! | `layer.rs`, `environment.rs` | laying trees over each other |
+//! | `document.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs` | the fields, and how each is read |
+//! | `alternative.rs`, `check/`, `target.rs`, `address.rs` | contradictions |
+//! | `row.rs`, `compile.rs` | the meaning |
+//! | `diagnostic.rs` | what is wrong |
+
+mod address;
+mod alternative;
+mod check;
+mod compile;
+mod diagnostic;
+mod document;
+mod duration;
+mod environment;
+mod layer;
+mod load;
+mod node;
+mod origin;
+mod path;
+mod row;
+mod secret_name;
+mod shape;
+mod size;
+mod source;
+mod target;
+mod word;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +75,20 @@ use http::{HeaderName, HeaderValue};
 use crate::model::ModelLimits;
 use crate::ports::Timeouts;
 use crate::provider::Provider;
+
+pub use compile::{Availability, Probe, compile, probes, secret_names};
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use document::{
+    AuthSection, CredentialChoice, CredentialHeader, Document, ModelSection, ProviderSection, QuirksSection, RouteSection,
+    ServerSection, SpeaksSection, TimeoutsChange, TimeoutsSection, TlsSection,
+};
+pub use duration::Period;
+pub use layer::{Layer, Layers};
+pub use load::{Loaded, load};
+pub use origin::Origin;
+pub use secret_name::SecretName;
+pub use shape::Named;
+pub use size::Size;
 
 /// A compiled configuration: valid, complete, immutable.
 #[derive(Clone, Debug)]
@@ -38,6 +116,14 @@ pub struct Server {
     pub listen: String,
     /// Largest request body in bytes, where a route does not say.
     pub max_body: usize,
+    /// Largest sum of a request's header names and values in bytes.
+    pub max_header: usize,
+    /// Most header fields of one request.
+    pub max_headers: usize,
+    /// How long a client may take to send a request's headers.
+    pub header_timeout: std::time::Duration,
+    /// Most connections at once.
+    pub max_connections: usize,
     /// Certificate chain and private key, PEM files.
     pub tls: Option<Tls>,
     /// How long requests may take to end after SIGTERM.

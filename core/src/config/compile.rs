@@ -1,0 +1,325 @@
+//! From a document to the snapshot that the pipeline reads.
+//!
+//! Invariant: total. A document with errors compiles too, so that everything is reported at once; the result is then dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+
+use super::address::{Listen, listen};
+use super::check;
+use super::diagnostic::{Diagnostic, Report, alternatives, any_error};
+use super::document::{Document, ModelSection, RouteSection, TimeoutsChange};
+use super::load::Loaded;
+use super::path::Path;
+use super::row::row;
+use super::secret_name::SecretName;
+use super::target::Names;
+use super::{Config, ModelEntry, ProviderEntry, Route, Server, Target, Tls};
+use crate::model::{self, ModelLimits};
+use crate::ports::Timeouts;
+use crate::provider::{Credential, Provider};
+
+/// What the platform knows and the document does not.
+#[derive(Clone, Debug, Default)]
+pub struct Availability {
+    /// Names of the secrets that are set, of those in [`super::secret_names`].
+    pub secrets: BTreeSet<String>,
+    /// Names of the local providers that answered, of those in [`super::probes`].
+    pub reachable: BTreeSet<String>,
+    /// Whether everybody can reach this gateway whatever `server.listen` says: so on edge platforms.
+    pub public: bool,
+}
+
+/// Compiles a document. Fails with every error (and warning) there is; otherwise the snapshot and its warnings.
+pub fn compile(loaded: &Loaded, available: &Availability) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut report = Report::new(&loaded.layers);
+    check::document(&loaded.document, loaded.rows, &mut report);
+    auth(&loaded.document, available, &mut report);
+    let config = build(loaded, available, &mut report);
+    let mut found = [loaded.outside.as_slice(), loaded.found.as_slice()].concat();
+    found.extend(report.finish());
+    found.sort_by_key(|diagnostic| diagnostic.severity);
+    if any_error(&found) { Err(found) } else { Ok((config, found)) }
+}
+
+/// Who may call, against who can connect.
+fn auth(document: &Document, available: &Availability, report: &mut Report<'_>) {
+    let at = Path::of(&["auth", "keys"]);
+    let keys = &document.auth.keys;
+    if keys.is_empty() && !report.layers().is_filled(&at) {
+        let fix = "name a secret in `auth.keys` (`keys = [\"EDGEWAY_KEY\"]`) and set it to a long random text";
+        if available.public {
+            report.error(&at, "everybody can reach this gateway, and nobody needs a key", fix);
+        } else if listen(&document.server.listen) == Listen::Open {
+            let at = Path::of(&["server", "listen"]);
+            let message = format!("`{}` can be reached by other machines, and nobody needs a key", document.server.listen);
+            report.error(&at, message, format!("{fix}; or listen on 127.0.0.1"));
+        }
+    }
+    let unset: Vec<usize> = (0..keys.len()).filter(|index| !available.secrets.contains(keys[*index].as_str())).collect();
+    let mut seen = BTreeSet::new();
+    for (index, key) in keys.iter().enumerate() {
+        let at = at.index(index);
+        let name = key.as_str();
+        let help = format!("set `{name}` to a long random text, or remove it from `auth.keys`");
+        if unset.len() == keys.len() {
+            report.error(&at, format!("the secret `{name}` is not set, so nobody could call"), help);
+        } else if unset.contains(&index) {
+            report.warning(&at, format!("the secret `{name}` is not set"), help);
+        }
+        if !seen.insert(name) {
+            report.warning(&at, format!("`{name}` is named twice"), "remove one of the two");
+        }
+    }
+}
+
+fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> Config {
+    let Loaded { document, rows, .. } = loaded;
+    let timeouts = Timeouts {
+        connect: document.timeouts.connect.0,
+        first_byte: document.timeouts.first_byte.0,
+        idle: document.timeouts.idle.0,
+        total: document.timeouts.total.0,
+    };
+    let providers = providers(document, rows, available, timeouts, report);
+    let builder = Builder { names: Names::of(document, rows), document, providers: &providers, available, timeouts };
+    let models = document.models.iter().map(|(name, section)| (name.to_owned(), builder.model(name, section, report))).collect();
+    let routes = check::in_order(document).into_iter().map(|(name, section)| builder.route(name, section, report)).collect();
+    let server = &document.server;
+    Config {
+        version: version(document),
+        server: Server {
+            listen: server.listen.clone(),
+            max_body: bytes(server.max_body.0),
+            max_header: bytes(server.max_header.0),
+            max_headers: bytes(server.max_headers),
+            header_timeout: server.header_timeout.0,
+            max_connections: bytes(server.max_connections),
+            tls: server.tls.as_ref().map(|tls| Tls { certificate: tls.certificate.clone(), key: tls.key.clone() }),
+            drain: server.drain.0,
+        },
+        timeouts,
+        auth_keys: document.auth.keys.iter().map(|key| key.as_str().to_owned()).collect(),
+        providers,
+        models,
+        routes,
+    }
+}
+
+/// The first 12 hexadecimal digits of the SHA-256 of the document as JSON.
+fn version(document: &Document) -> String {
+    let digest = Sha256::digest(serde_json::to_vec(document).expect("a document has string keys only"));
+    digest.iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn bytes(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn providers(
+    document: &Document,
+    rows: &[Provider],
+    available: &Availability,
+    timeouts: Timeouts,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, Arc<ProviderEntry>> {
+    let built_in = rows.iter().map(|row| row.name.as_ref());
+    let names: BTreeSet<&str> = built_in.chain(document.providers.names()).collect();
+    let entry = |name: &str| {
+        let section = document.providers.get(name);
+        let row = row(name, rows.iter().find(|row| row.name == name), section);
+        let key = row.key_names.iter().find(|key| available.secrets.contains(key.as_ref())).map(|key| key.to_string());
+        let usable = usable(&row, key.is_some(), section.is_some(), available);
+        let at = Path::of(&["providers", name]);
+        let enabled = section.and_then(|section| section.enabled).unwrap_or(usable);
+        if section.is_some() && key.is_none() && needs_key(&row) && section.and_then(|section| section.enabled) != Some(false) {
+            let names = alternatives(&row.key_names);
+            let (message, at) = match enabled {
+                true => (format!("`{name}` has no key: {names} is not set"), at.key("enabled")),
+                false => (format!("`{name}` is switched off: {names} is not set"), at),
+            };
+            report.warning(&at, message, format!("set {names}, or name another secret in `key`"));
+        }
+        let headers = section.and_then(|section| section.headers.as_ref());
+        let headers = headers.into_iter().flat_map(super::shape::Named::iter).filter_map(|(name, value)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::try_from(value).ok()?))
+        });
+        let models = section.and_then(|section| section.models.clone());
+        let entry = ProviderEntry {
+            key,
+            enabled,
+            timeouts: section.and_then(|section| section.timeouts.as_ref()).map(|changes| changed(timeouts, changes)),
+            headers: headers.collect(),
+            models: models.unwrap_or_else(|| own_models(&row)),
+            row,
+        };
+        (name.to_owned(), Arc::new(entry))
+    };
+    names.into_iter().map(entry).collect()
+}
+
+/// Whether a provider is on when nobody says.
+fn usable(row: &Provider, has_key: bool, named: bool, available: &Availability) -> bool {
+    if row.speaks.is_empty() {
+        return true; // Served in process.
+    }
+    if row.local {
+        return named || has_key || available.reachable.contains(row.name.as_ref());
+    }
+    if needs_key(row) { has_key } else { named }
+}
+
+/// Whether a provider cannot be used without its key.
+fn needs_key(row: &Provider) -> bool {
+    !row.key_names.is_empty() && row.credential != Credential::None && !row.local
+}
+
+/// The models of a provider that is served in process.
+fn own_models(row: &Provider) -> Vec<String> {
+    if row.speaks.is_empty() { vec!["echo".to_owned()] } else { Vec::new() }
+}
+
+fn changed(base: Timeouts, changes: &TimeoutsChange) -> Timeouts {
+    Timeouts {
+        connect: changes.connect.map_or(base.connect, |period| period.0),
+        first_byte: changes.first_byte.map_or(base.first_byte, |period| period.0),
+        idle: changes.idle.map_or(base.idle, |period| period.0),
+        total: changes.total.map_or(base.total, |period| period.0),
+    }
+}
+
+/// Makes models and routes out of a document and its providers.
+struct Builder<'a> {
+    names: Names<'a>,
+    document: &'a Document,
+    providers: &'a BTreeMap<String, Arc<ProviderEntry>>,
+    available: &'a Availability,
+    timeouts: Timeouts,
+}
+
+impl Builder<'_> {
+    fn model(&self, name: &str, section: &ModelSection, report: &mut Report<'_>) -> ModelEntry {
+        let limits = ModelLimits { context: section.context, max_output: section.max_output };
+        let at = Path::of(&["models", name]);
+        let mut targets = Vec::new();
+        for (index, text) in self.names.alias(name).into_iter().enumerate() {
+            let at = if section.target.is_some() { at.key("target") } else { at.key("targets").index(index) };
+            if let Ok((provider, model)) = self.names.of_alias(name, text) {
+                targets.extend(self.target(provider, model, limits, &at, report));
+            }
+        }
+        ModelEntry { targets, limits }
+    }
+
+    fn route(&self, name: &str, section: &RouteSection, report: &mut Report<'_>) -> Route {
+        let at = Path::of(&["routes", name, "targets"]);
+        let mut targets = Vec::new();
+        for (index, text) in section.targets.iter().enumerate() {
+            let alias = self.document.models.get(text).filter(|_| !self.names.alias(text).is_empty());
+            let limits = alias
+                .map_or_else(ModelLimits::default, |model| ModelLimits { context: model.context, max_output: model.max_output });
+            for (provider, model) in self.names.of_route(text).unwrap_or_default() {
+                targets.extend(self.target(provider, model, limits, &at.index(index), report));
+            }
+        }
+        Route {
+            name: name.to_owned(),
+            models: section.models.clone(),
+            timeouts: self.route_timeouts(section, &targets),
+            targets,
+            max_body: section.max_body.map(|size| bytes(size.0)),
+        }
+    }
+
+    /// A target, with the limits that an alias gives, else the document for the model, else the catalog.
+    fn target(&self, provider: &str, model: &str, alias: ModelLimits, at: &Path, report: &mut Report<'_>) -> Option<Target> {
+        let entry = self.providers.get(provider)?;
+        if !entry.enabled {
+            self.switched_off(entry, at, report);
+        }
+        let document = |name: &str| {
+            let section = self.document.models.get(name).filter(|_| self.names.alias(name).is_empty());
+            section.map_or_else(ModelLimits::default, |section| ModelLimits {
+                context: section.context,
+                max_output: section.max_output,
+            })
+        };
+        let known = [alias, document(&format!("{provider}/{model}")), document(model), model::limits(model)];
+        let limits = ModelLimits {
+            context: known.iter().find_map(|limits| limits.context),
+            max_output: known.iter().find_map(|limits| limits.max_output),
+        };
+        Some(Target { provider: entry.clone(), model: model.to_owned(), limits })
+    }
+
+    fn switched_off(&self, entry: &ProviderEntry, at: &Path, report: &mut Report<'_>) {
+        let name = &entry.row.name;
+        let said = self.document.providers.get(name).and_then(|section| section.enabled) == Some(false);
+        let (why, help) = if said {
+            (format!("providers.{name}.enabled is false"), "set it to true, or remove this target".to_owned())
+        } else if needs_key(&entry.row) {
+            let names = alternatives(&entry.row.key_names);
+            (format!("{names} is not set"), format!("set {names}, or remove this target"))
+        } else if self.available.reachable.is_empty() && entry.row.local {
+            ("it does not answer".to_owned(), format!("start it, or add [providers.{name}] to use it without asking first"))
+        } else {
+            ("nothing names it".to_owned(), format!("add [providers.{name}]"))
+        };
+        report.warning(at, format!("the provider `{name}` is switched off: {why}"), help);
+    }
+
+    /// A route's time budgets. What it does not say is that of its providers, the longest where they differ.
+    fn route_timeouts(&self, section: &RouteSection, targets: &[Target]) -> Option<Timeouts> {
+        let none = TimeoutsChange { connect: None, first_byte: None, idle: None, total: None };
+        let mut changes = section.timeouts.clone().unwrap_or(none);
+        changes.total = section.timeout.or(changes.total);
+        if [changes.connect, changes.first_byte, changes.idle, changes.total].iter().all(Option::is_none) {
+            return None;
+        }
+        let each = targets.iter().map(|target| target.provider.timeouts.unwrap_or(self.timeouts));
+        let longest = each.reduce(|a, b| Timeouts {
+            connect: a.connect.max(b.connect),
+            first_byte: a.first_byte.max(b.first_byte),
+            idle: a.idle.max(b.idle),
+            total: a.total.max(b.total),
+        });
+        Some(changed(longest.unwrap_or(self.timeouts), &changes))
+    }
+}
+
+/// The names of the secrets that a platform should look up for [`Availability::secrets`].
+pub fn secret_names(loaded: &Loaded) -> BTreeSet<String> {
+    let rows = loaded.rows.iter().flat_map(|row| row.key_names.iter()).map(|name| name.to_string());
+    let configured = loaded.document.providers.iter().filter_map(|(_, section)| section.key.as_ref());
+    let configured = configured.chain(&loaded.document.auth.keys).map(|name: &SecretName| name.as_str().to_owned());
+    rows.chain(configured).collect()
+}
+
+/// A local provider that a platform may ask whether it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Its name, for [`Availability::reachable`].
+    pub provider: String,
+    /// Its address; anything that answers `GET {base_url}/models` is there.
+    pub base_url: String,
+}
+
+/// Local providers that are found without being named. Only those with a port of their own: asking one that is shared
+/// (8000, 8080) would find somebody's web server.
+const FOUND_BY_ASKING: [&str; 1] = ["ollama"];
+
+/// The local providers to ask for [`Availability::reachable`]: none that the document names, for those are used anyway.
+pub fn probes(loaded: &Loaded) -> Vec<Probe> {
+    let unnamed = loaded.rows.iter().filter(|row| row.local && loaded.document.providers.get(&row.name).is_none());
+    let asked = unnamed.filter(|row| FOUND_BY_ASKING.contains(&row.name.as_ref()));
+    let probe =
+        |row: &Provider| Some(Probe { provider: row.name.to_string(), base_url: row.speaks.first()?.base_url.to_string() });
+    asked.filter_map(probe).collect()
+}

@@ -1,0 +1,355 @@
+//! The document: every section and field that `edgeway.toml` can have.
+//!
+//! Only what a document says, nothing of what it means: [`super::check`] looks for contradictions, [`super::compile()`] gives
+//! meaning. The `///` lines below are the reference (`docs/config.md`), word for word.
+
+use serde::{Serialize, Serializer};
+
+use super::diagnostic::Report;
+use super::duration::Period;
+use super::node::{Node, Value};
+use super::path::Path;
+use super::secret_name::SecretName;
+use super::shape::{Kind, Named, Shape, mistyped, section};
+use super::size::Size;
+use super::word::word;
+use crate::dialect::DialectId;
+use crate::provider::MaxTokensField;
+
+section! {
+    /// The configuration of one gateway. Every section may be left out.
+    pub struct Document {
+        /// What the native server needs. Edge platforms have their own and ignore it.
+        pub server: ServerSection,
+        /// Time budgets of one attempt at a provider, where neither its route nor its provider says otherwise.
+        pub timeouts: TimeoutsSection,
+        /// Who may call the gateway.
+        pub auth: AuthSection,
+        /// Providers by name: changes to a built-in one, or one of your own.
+        pub providers: Named<ProviderSection>,
+        /// Aliases, and what Edgeway should know of a model, by name.
+        pub models: Named<ModelSection>,
+        /// Routes by name: which requests go where.
+        pub routes: Named<RouteSection>,
+    }
+}
+
+section! {
+    /// What the native server needs. Edge platforms have their own and ignore it.
+    pub struct ServerSection {
+        /// Address and port to listen on. An address that other machines can reach needs `auth.keys`.
+        #[also("bind", "address", "host", "port", "addr")]
+        pub listen: String = "127.0.0.1:8787",
+        /// Largest request body; a route can say otherwise.
+        #[also("max_body_size", "body_limit", "max_request_size")]
+        pub max_body: Size = "32MiB",
+        /// Largest sum of a request's header names and values.
+        #[also("max_header_size", "header_limit")]
+        pub max_header: Size = "64KiB",
+        /// Most header fields of one request.
+        pub max_headers: u64 = "128",
+        /// How long a client may take to send a request's headers.
+        pub header_timeout: Period = "30s",
+        /// Most connections at once; further ones wait to be accepted.
+        pub max_connections: u64 = "16384",
+        /// How long requests under way may take to end after SIGTERM, before they are cut off.
+        #[also("shutdown_timeout", "grace_period", "graceful_shutdown")]
+        pub drain: Period = "30s",
+        /// Serve HTTPS. Without it the server speaks plain HTTP.
+        #[also("https", "ssl")]
+        #[example("{ certificate = \"cert.pem\", key = \"key.pem\" }")]
+        pub tls: Option<TlsSection>,
+    }
+}
+
+section! {
+    /// Certificate and key of the server, as PEM files.
+    pub struct TlsSection {
+        /// File with the certificate chain.
+        #[also("cert", "cert_file", "certificate_file", "chain")]
+        pub certificate: String,
+        /// File with the private key.
+        #[also("key_file", "private_key")]
+        pub key: String,
+    }
+}
+
+section! {
+    /// Time budgets of one attempt at a provider, where neither its route nor its provider says otherwise.
+    pub struct TimeoutsSection {
+        /// To a connection, TLS included.
+        pub connect: Period = "10s",
+        /// From the end of the request to the headers of the response. Models that think before they answer need minutes.
+        #[also("first_token", "read", "ttfb")]
+        pub first_byte: Period = "5m",
+        /// Between two chunks of the response.
+        pub idle: Period = "2m",
+        /// The whole exchange, to the last byte of the response.
+        #[also("request", "timeout", "overall")]
+        pub total: Period = "15m",
+    }
+}
+
+section! {
+    /// Time budgets that differ here. Those left out stay as they are further out.
+    pub struct TimeoutsChange {
+        /// To a connection, TLS included.
+        pub connect: Option<Period>,
+        /// From the end of the request to the headers of the response.
+        #[also("first_token", "read", "ttfb")]
+        pub first_byte: Option<Period>,
+        /// Between two chunks of the response.
+        pub idle: Option<Period>,
+        /// The whole exchange, to the last byte of the response.
+        #[also("request", "timeout", "overall")]
+        pub total: Option<Period>,
+    }
+}
+
+section! {
+    /// Who may call the gateway.
+    pub struct AuthSection {
+        /// Names of the secrets (environment variables, on the native server) that hold the gateway's own keys. A caller sends
+        /// one of them the way its SDK sends a key. Without any, everybody who can connect may call, so the server then
+        /// listens on this machine only.
+        #[also("key", "api_keys", "tokens")]
+        #[example("[\"EDGEWAY_KEY\"]")]
+        pub keys: Vec<SecretName>,
+    }
+}
+
+section! {
+    /// A provider: for a built-in one say only what differs; one of your own needs at least a `base_url`.
+    pub struct ProviderSection {
+        /// Its name for people.
+        pub title: Option<String>,
+        /// Where it is. Edgeway appends the dialect's own path (`/chat/completions`, `/messages`, ...).
+        #[also("url", "api_base", "endpoint", "baseURL", "base")]
+        #[example("\"https://llm.example.com/v1\"")]
+        pub base_url: Option<String>,
+        /// The protocols that it speaks at `base_url`, most native first. `["openai_chat"]` for a provider of your own.
+        #[also("dialect", "protocol", "protocols", "api", "type")]
+        #[example("[\"openai_chat\"]")]
+        pub dialects: Option<Vec<DialectId>>,
+        /// Instead of `base_url` and `dialects`, when each protocol has an address of its own.
+        #[example("[{ dialect = \"anthropic_messages\", base_url = \"https://llm.example.com/anthropic/v1\" }]")]
+        pub speaks: Option<Vec<SpeaksSection>>,
+        /// The name of the secret that holds its key. Never the key itself.
+        #[also("api_key", "apikey", "key_name", "secret", "token", "key_env", "api_key_env", "env_key")]
+        #[example("\"EXAMPLE_API_KEY\"")]
+        pub key: Option<SecretName>,
+        /// How the key is sent: `"native"` as the protocol's owner does it, `"bearer"` as `Authorization: Bearer`, `"none"` not
+        /// at all, or in a header of its own.
+        #[also("auth", "auth_scheme", "scheme")]
+        #[example("{ header = \"api-key\" }")]
+        pub credential: Option<CredentialChoice>,
+        /// Headers added to every request. Not for secrets, which belong into `key`.
+        #[example("{ \"x-project\" = \"search\" }")]
+        pub headers: Option<Named<String>>,
+        /// Prefixes of bare model names that this provider owns: a request for such a model needs no `provider/`.
+        #[also("prefixes", "model_prefixes")]
+        #[example("[\"acme-\"]")]
+        pub owns: Option<Vec<String>>,
+        /// Whether it runs on your own machine or network, so that addresses which are not public may be reached. When left out,
+        /// the address of `base_url` decides.
+        pub local: Option<bool>,
+        /// What it does differently from its dialect's owner.
+        pub quirks: Option<QuirksSection>,
+        /// Time budgets for this provider.
+        pub timeouts: Option<TimeoutsChange>,
+        /// Models to list at `GET /v1/models`, as they are named at the provider.
+        #[example("[\"acme-large\", \"acme-small\"]")]
+        pub models: Option<Vec<String>>,
+        /// Whether it is used. When left out: if its key is set, or it needs none.
+        #[also("disabled", "active", "on")]
+        pub enabled: Option<bool>,
+    }
+}
+
+section! {
+    /// A protocol, and where the provider speaks it.
+    pub struct SpeaksSection {
+        /// The protocol.
+        pub dialect: DialectId,
+        /// Its address.
+        #[also("url", "api_base", "endpoint")]
+        pub base_url: String,
+    }
+}
+
+section! {
+    /// A header that carries the key.
+    pub struct CredentialHeader {
+        /// The header's name; its value is the key and nothing else.
+        #[also("name")]
+        pub header: String,
+    }
+}
+
+section! {
+    /// What a provider does differently from its dialect's owner. `true` turns one on, `false` turns a built-in one off.
+    pub struct QuirksSection {
+        /// The field in which it takes the most tokens to generate.
+        pub max_tokens: Option<MaxTokensField>,
+        /// Refuses `stream_options`.
+        pub no_stream_options: Option<bool>,
+        /// Knows only `system`, not `developer` messages.
+        pub no_developer_role: Option<bool>,
+        /// Refuses `response_format` of type `json_schema`; `json_object` and an instruction are sent instead.
+        pub no_json_schema: Option<bool>,
+        /// Refuses `strict` on tools.
+        pub no_strict_tools: Option<bool>,
+        /// Refuses `parallel_tool_calls`.
+        pub no_parallel_tool_calls: Option<bool>,
+        /// Calls the tool choice `required` `any`.
+        pub tool_choice_any: Option<bool>,
+        /// Takes only nine letters and digits as a tool call's id.
+        pub short_tool_ids: Option<bool>,
+        /// Refuses `reasoning_effort`.
+        pub no_reasoning_effort: Option<bool>,
+        /// Refuses or ignores `seed`.
+        pub no_seed: Option<bool>,
+        /// Refuses `n` above 1.
+        pub no_candidates: Option<bool>,
+        /// Refuses `logprobs`.
+        pub no_logprobs: Option<bool>,
+        /// Takes text only as a string, not as content parts.
+        pub text_as_string: Option<bool>,
+        /// Wants `reasoning_content` of earlier assistant turns back.
+        pub reasoning_content: Option<bool>,
+        /// Calls the seed `random_seed`.
+        pub random_seed: Option<bool>,
+        /// Knows the beta headers of its dialect's owner.
+        pub beta_headers: Option<bool>,
+    }
+}
+
+section! {
+    /// An alias when it has targets; otherwise what Edgeway should know of the model of that name (`gpt-x`, or `openai/gpt-x` for
+    /// one provider's).
+    pub struct ModelSection {
+        /// Where the alias leads, as `provider/model`.
+        #[also("to", "model", "alias")]
+        #[example("\"openai/gpt-4.1\"")]
+        pub target: Option<String>,
+        /// Where the alias leads, several: the first that answers.
+        #[also("fallbacks", "to")]
+        #[example("[\"openai/gpt-4.1\", \"anthropic/claude-sonnet-4-5\"]")]
+        pub targets: Option<Vec<String>>,
+        /// Most tokens of input and output together.
+        #[also("context_window", "context_length")]
+        #[example("200000")]
+        pub context: Option<u64>,
+        /// Most tokens of one answer.
+        #[also("max_tokens", "max_output_tokens")]
+        #[example("64000")]
+        pub max_output: Option<u64>,
+    }
+}
+
+section! {
+    /// A route: requests for which models go to which targets, within which limits. Routes are tried in order of `priority`,
+    /// then of appearance; the first with a pattern that matches is taken.
+    pub struct RouteSection {
+        /// Names of the requested models: `"gpt-4.1"`, or with one `*` at the end: `"gpt-*"`, `"*"`.
+        #[also("model", "match", "patterns")]
+        #[example("[\"gpt-*\"]")]
+        pub models: Vec<String>,
+        /// Where to send them, as `provider/model` or an alias, in order: the next is tried when one fails before any content.
+        #[also("target", "fallbacks", "providers", "to")]
+        #[example("[\"openai/gpt-4.1\", \"anthropic/claude-sonnet-4-5\"]")]
+        pub targets: Vec<String>,
+        /// Short for `timeouts.total`.
+        pub timeout: Option<Period>,
+        /// Time budgets for this route.
+        pub timeouts: Option<TimeoutsChange>,
+        /// Largest request body on this route.
+        #[also("max_body_size", "body_limit")]
+        pub max_body: Option<Size>,
+        /// Routes with a higher number are tried first.
+        #[also("order", "weight")]
+        pub priority: i64 = "0",
+    }
+}
+
+word! { DialectId, "a protocol", || DialectId::ALL.map(|dialect| (dialect.name(), dialect)) }
+word! {
+    MaxTokensField, "a field",
+    || [("max_tokens", MaxTokensField::MaxTokens), ("max_completion_tokens", MaxTokensField::MaxCompletionTokens)]
+}
+
+/// How a provider's key is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CredentialChoice {
+    /// As the protocol's owner does it.
+    Native,
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// Not at all.
+    None,
+    /// In this header.
+    Header(CredentialHeader),
+}
+
+impl CredentialChoice {
+    const WORDS: [(&'static str, CredentialChoice); 3] =
+        [("native", Self::Native), ("bearer", Self::Bearer), ("none", Self::None)];
+}
+
+impl Shape for CredentialChoice {
+    const KIND: Kind = Kind::WordOr(|| Self::WORDS.map(|(word, _)| word).to_vec(), &CredentialHeader::SECTION);
+
+    fn read(node: &Node, at: &Path, report: &mut Report<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Table(_) => CredentialHeader::read(node, at, report).map(Self::Header),
+            Value::Text(_) => super::word::read(node, at, report, Self::KIND, "a way to send a key", &Self::WORDS),
+            _ => mistyped(Self::KIND, node, at, report),
+        }
+    }
+}
+
+impl Serialize for CredentialChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Header(header) => header.serialize(serializer),
+            plain => match Self::WORDS.iter().find(|(_, word)| word == plain) {
+                Some((word, _)) => serializer.serialize_str(word),
+                None => serializer.serialize_none(),
+            },
+        }
+    }
+}
+
+impl Shape for Period {
+    const KIND: Kind = Kind::Duration;
+
+    fn read(node: &Node, at: &Path, report: &mut Report<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => measured(text.parse(), text, Self::KIND, at, report),
+            Value::Integer(number) => {
+                report.error(at, format!("{number} has no unit"), format!("write \"{number}s\" for seconds, or \"{number}ms\""));
+                None
+            }
+            _ => mistyped(Self::KIND, node, at, report),
+        }
+    }
+}
+
+impl Shape for Size {
+    const KIND: Kind = Kind::Size;
+
+    fn read(node: &Node, at: &Path, report: &mut Report<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => measured(text.parse(), text, Self::KIND, at, report),
+            Value::Integer(_) => u64::read(node, at, report).map(Self),
+            _ => mistyped(Self::KIND, node, at, report),
+        }
+    }
+}
+
+fn measured<T>(read: Result<T, String>, text: &str, kind: Kind, at: &Path, report: &mut Report<'_>) -> Option<T> {
+    read.map_err(|why| {
+        report.error(at, format!("`{}` {why}", super::diagnostic::shown(text)), format!("write {}", kind.noun()));
+    })
+    .ok()
+}
