@@ -1,1 +1,24 @@
-//! The conformance suite.
+//! Edgeway's conformance suite: cases as data, one harness, a small driver per target.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`case`] | cases, as files under `tests/cases` |
+//! | [`protocol`] | the three protocols as their official clients know them |
+//! | [`script`], [`upstream`] | what providers are asked and answer; a loopback provider that plays it |
+//! | [`driver`] | how a target runs a case |
+//! | [`check`] | what came of it against what was expected |
+//! | [`skips`] | what a target does not run, and why |
+//! | [`json`], [`sse`], [`http1`] | comparing JSON, reading events, HTTP on a socket |
+//!
+//! The suite shares no code with what it tests: its readers of streams and bodies are its own, and stricter.
+
+pub mod case;
+pub mod check;
+pub mod driver;
+pub mod http1;
+pub mod json;
+pub mod protocol;
+pub mod script;
+pub mod skips;
+pub mod sse;
+pub mod upstream;
