@@ -1,2 +1,5 @@
-//! The edgeway binary.
-fn main() {}
+//! The `edgeway` binary.
+
+fn main() -> std::process::ExitCode {
+    edgeway_native::cli::main()
+}

@@ -1,0 +1,2 @@
+//! cli placeholder
+pub fn main() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }

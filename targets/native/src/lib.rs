@@ -1,0 +1,15 @@
+//! Edgeway on a plain server: a thread-per-core HTTP server around [`edgeway_core`], and its command line.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`server`] | listeners, connections, limits, TLS, drain |
+//! | [`ports`] | what core asks of a platform: HTTP client, clock, randomness, secrets, log |
+//! | [`cli`] | `edgeway serve`, `check`, `models`, `providers`, `init` |
+//!
+//! Invariant: nothing here knows of models, prices or policies. Whatever a request means is core's business.
+
+pub mod cli;
+pub mod net;
+pub mod ports;
+pub mod server;
+pub mod tls;

@@ -1,0 +1,86 @@
+//! The three phases of a server's life, as every connection sees them.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Where the server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Takes requests.
+    Serving,
+    /// Takes no more; what is under way may end.
+    Draining,
+    /// Closes what is left.
+    Stopped,
+}
+
+/// Tells connections about the phase, and counts them.
+#[derive(Debug, Default)]
+pub struct Drain {
+    phase: AtomicU8,
+    changed: Notify,
+    connections: AtomicUsize,
+    closed: Notify,
+}
+
+impl Drain {
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            _ => Phase::Stopped,
+        }
+    }
+
+    /// Moves on to a later phase; never back.
+    pub fn advance(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends when `phase` is reached.
+    pub async fn reached(&self, phase: Phase) {
+        self.until(&self.changed, || self.phase() >= phase).await;
+    }
+
+    /// Ends when no connection is open.
+    pub async fn idle(&self) {
+        self.until(&self.closed, || self.connections() == 0).await;
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub fn enter(&self) -> Entered<'_> {
+        self.connections.fetch_add(1, Ordering::AcqRel);
+        Entered(self)
+    }
+
+    async fn until(&self, notify: &Notify, done: impl Fn() -> bool) {
+        loop {
+            // Registered before the look, so that a change between look and wait is not lost.
+            let mut notified = std::pin::pin!(notify.notified());
+            notified.as_mut().enable();
+            if done() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// An open connection.
+pub struct Entered<'d>(&'d Drain);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if self.0.connections.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.closed.notify_waiters();
+        }
+    }
+}
