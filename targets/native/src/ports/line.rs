@@ -221,7 +221,10 @@ mod tests {
         let line = text(Style::Pretty { colour: false }, &record);
         assert_eq!(line.matches('\n').count(), 1);
         assert!(!line.contains('\x1b'));
-        assert!(line.contains("200 POST /v1/chat/completions ?[2Jevil? -> anthropic/claude-x 3+4 tokens 20.0 ms, first 1.5 ms"), "{line}");
+        assert!(
+            line.contains("200 POST /v1/chat/completions ?[2Jevil? -> anthropic/claude-x 3+4 tokens 20.0 ms, first 1.5 ms"),
+            "{line}"
+        );
     }
 
     #[test]

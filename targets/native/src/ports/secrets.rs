@@ -42,7 +42,9 @@ impl EnvironmentSecrets {
                     }
                 }
             });
-            if let Some(value) = value.as_deref().map(|value| value.trim_end_matches(['\r', '\n'])).filter(|value| !value.is_empty()) {
+            if let Some(value) =
+                value.as_deref().map(|value| value.trim_end_matches(['\r', '\n'])).filter(|value| !value.is_empty())
+            {
                 values.insert(name.to_owned(), Secret::new(value));
             }
         }
@@ -68,17 +70,16 @@ mod tests {
 
     fn read(names: &[&str], environment: &[(&str, &str)]) -> (EnvironmentSecrets, Vec<String>) {
         let variables: HashMap<String, String> = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        EnvironmentSecrets::read_from(names.iter().copied(), &|name| variables.get(name).cloned(), &|path| {
-            match path.to_str() {
-                Some("/run/secrets/key") => Ok("from-file\r\n".into()),
-                _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
-            }
+        EnvironmentSecrets::read_from(names.iter().copied(), &|name| variables.get(name).cloned(), &|path| match path.to_str() {
+            Some("/run/secrets/key") => Ok("from-file\r\n".into()),
+            _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
         })
     }
 
     #[test]
     fn a_variable_wins_over_its_file_and_line_ends_are_trimmed() {
-        let (secrets, problems) = read(&["A", "B"], &[("A", "direct\n"), ("A_FILE", "/run/secrets/key"), ("B_FILE", "/run/secrets/key")]);
+        let (secrets, problems) =
+            read(&["A", "B"], &[("A", "direct\n"), ("A_FILE", "/run/secrets/key"), ("B_FILE", "/run/secrets/key")]);
         assert!(problems.is_empty());
         assert!(secrets.values["A"].expose() == "direct");
         assert!(secrets.values["B"].expose() == "from-file");

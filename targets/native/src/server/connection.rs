@@ -47,7 +47,11 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, peer: IpAddr) {
         .header_read_timeout(limits.header_time)
         .max_headers(limits.headers)
         .max_buf_size(limits.header_bytes);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(limits.streams).max_header_list_size(limits.header_bytes as u32);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes as u32);
     let handler = shared.handler.clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
         let request = request.map(|incoming| received(incoming, limits));
@@ -101,7 +105,9 @@ impl Stream for Received {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    let error = Error::new(ErrorKind::InvalidRequest, "The request's body ended before its end, or was malformed.").source(error);
+                    let error =
+                        Error::new(ErrorKind::InvalidRequest, "The request's body ended before its end, or was malformed.")
+                            .source(error);
                     return Poll::Ready(Some(Err(error)));
                 }
                 Poll::Ready(None) => return Poll::Ready(None),

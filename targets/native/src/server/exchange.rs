@@ -22,14 +22,14 @@ use http_body::{Frame, SizeHint};
 pub type Handler = Arc<dyn Fn(Inbound) -> Handled + Send + Sync>;
 
 /// A response under way.
-pub struct Exchange {
+pub(super) struct Exchange {
     response: Option<BoxFuture<'static, Response<Body>>>,
     settlement: Option<Settlement>,
 }
 
 impl Exchange {
     /// Hands a request to the handler.
-    pub fn start(handler: &Handler, inbound: Inbound) -> Self {
+    pub(super) fn start(handler: &Handler, inbound: Inbound) -> Self {
         match catch_unwind(AssertUnwindSafe(|| handler(inbound))) {
             Ok(handled) => Self { response: Some(handled.response), settlement: Some(Settlement(Some(handled.after))) },
             Err(panic) => {
@@ -84,7 +84,7 @@ impl Drop for Settlement {
 }
 
 /// A response's body on its way to the client. Field order matters: the body goes before the settlement.
-pub struct ResponseBody {
+pub(super) struct ResponseBody {
     body: Body,
     _settlement: Option<Settlement>,
 }
@@ -123,7 +123,7 @@ impl http_body::Body for ResponseBody {
 }
 
 /// An answer that the server gives before a request reaches core.
-pub fn refusal(status: StatusCode, name: &str, message: &str) -> Response<Body> {
+pub(super) fn refusal(status: StatusCode, name: &str, message: &str) -> Response<Body> {
     let body = format!("{{\"error\":{{\"message\":\"{message}\",\"type\":\"{name}\",\"code\":\"{name}\"}}}}\n");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

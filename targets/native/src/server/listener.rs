@@ -44,7 +44,8 @@ fn listen(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener>
 
 /// Accepts connections until the server drains.
 pub(super) async fn accept(shared: &Arc<Shared>, listener: std::net::TcpListener) {
-    let listener = tokio::net::TcpListener::from_std(listener).expect("the socket does not block, and the runtime has its drivers");
+    let listener =
+        tokio::net::TcpListener::from_std(listener).expect("the socket does not block, and the runtime has its drivers");
     let mut draining = std::pin::pin!(shared.drain.reached(Phase::Draining));
     loop {
         let accepted = tokio::select! {

@@ -79,7 +79,7 @@ struct Shared {
     handler: Handler,
     limits: Limits,
     tls: Option<Arc<rustls::ServerConfig>>,
-    drain: Drain,
+    drain: Arc<Drain>,
 }
 
 /// A server that runs.
@@ -95,7 +95,7 @@ impl Server {
     pub fn start(settings: Settings, handler: Handler) -> io::Result<Self> {
         let listeners = listener::open(settings.listen, settings.workers.max(1))?;
         let address = listeners[0].local_addr()?;
-        let shared = Arc::new(Shared { handler, limits: settings.limits, tls: settings.tls, drain: Drain::default() });
+        let shared = Arc::new(Shared { handler, limits: settings.limits, tls: settings.tls, drain: Arc::default() });
         let mut workers = Vec::with_capacity(listeners.len());
         for (index, listener) in listeners.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -117,8 +117,8 @@ impl Server {
     }
 
     /// Its phase, and the way to end it.
-    pub fn drain(&self) -> &Drain {
-        &self.shared.drain
+    pub fn drain(&self) -> Arc<Drain> {
+        self.shared.drain.clone()
     }
 
     /// Stops accepting, lets requests under way end within the drain time, then closes what is left.

@@ -14,7 +14,7 @@ impl Drop for Counted {
 }
 
 /// Spawns a settlement on this worker.
-pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     UNDER_WAY.fetch_add(1, Ordering::Acquire);
     let counted = Counted;
     match tokio::runtime::Handle::try_current() {
@@ -28,6 +28,6 @@ pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Settlements that have not ended.
-pub fn under_way() -> usize {
+pub(super) fn under_way() -> usize {
     UNDER_WAY.load(Ordering::Acquire)
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What the exchange is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(super) enum Phase {
     /// A connection.
     Connect,
     /// The response's headers.
@@ -25,7 +25,7 @@ pub enum Phase {
 }
 
 /// An exchange's deadline.
-pub struct Alarm {
+pub(super) struct Alarm {
     timeouts: Timeouts,
     phase: Phase,
     deadline: Instant,
@@ -35,7 +35,7 @@ pub struct Alarm {
 
 impl Alarm {
     /// Starts the budget with the connect phase.
-    pub fn start(timeouts: Timeouts) -> Self {
+    pub(super) fn start(timeouts: Timeouts) -> Self {
         let now = Instant::now();
         let latest = later(now, timeouts.total);
         let deadline = later(now, timeouts.connect).min(latest);
@@ -43,7 +43,7 @@ impl Alarm {
     }
 
     /// Begins a phase: its time starts now.
-    pub fn enter(&mut self, phase: Phase) {
+    pub(super) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         let allowed = match phase {
             Phase::Connect => self.timeouts.connect,
@@ -54,7 +54,7 @@ impl Alarm {
     }
 
     /// Ready with the error when the phase has taken too long.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
             if self.deadline < self.timer.deadline() {
                 self.timer.as_mut().reset(self.deadline);
@@ -68,7 +68,7 @@ impl Alarm {
     }
 
     /// Runs `work` within the budget.
-    pub async fn bound<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
+    pub(super) async fn bound<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
         let mut work = std::pin::pin!(work);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
@@ -133,6 +133,7 @@ mod tests {
             alarm.enter(Phase::Idle);
             let _ = alarm.bound(tokio::time::sleep(Duration::from_millis(8))).await;
         }
+        alarm.enter(Phase::Idle);
         let error = alarm.bound(std::future::pending::<()>()).await.expect_err("the total is over");
         assert!(error.source.expect("a cause").starts_with("total timeout after 100ms"));
         assert_eq!(start.elapsed().as_millis(), 100);
@@ -140,7 +141,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_budget_without_end_is_allowed() {
-        let mut alarm = Alarm::start(Timeouts { connect: Duration::MAX, first_byte: Duration::MAX, idle: Duration::MAX, total: Duration::MAX });
+        let mut alarm = Alarm::start(Timeouts {
+            connect: Duration::MAX,
+            first_byte: Duration::MAX,
+            idle: Duration::MAX,
+            total: Duration::MAX,
+        });
         assert!(alarm.bound(async { 1 }).await.is_ok());
     }
 }

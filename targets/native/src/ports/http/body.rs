@@ -15,13 +15,13 @@ use super::alarm::{Alarm, Phase};
 use super::pool::{Connection, Key, Pool};
 
 /// A body on its way out.
-pub enum Sent {
+pub(super) enum Sent {
     Full(Option<Bytes>),
     Stream(BodyStream),
 }
 
 impl Sent {
-    pub fn new(body: Body) -> Self {
+    pub(super) fn new(body: Body) -> Self {
         match body {
             Body::Empty => Self::Full(None),
             Body::Full(bytes) => Self::Full(Some(bytes)),
@@ -54,7 +54,7 @@ impl http_body::Body for Sent {
 }
 
 /// A response's body.
-pub struct Received {
+pub(super) struct Received {
     incoming: Incoming,
     alarm: Alarm,
     back: Option<(Arc<Pool>, Key, Connection)>,
@@ -62,7 +62,7 @@ pub struct Received {
 }
 
 impl Received {
-    pub fn body(incoming: Incoming, alarm: Alarm, pool: Arc<Pool>, key: Key, connection: Connection) -> Body {
+    pub(super) fn body(incoming: Incoming, alarm: Alarm, pool: Arc<Pool>, key: Key, connection: Connection) -> Body {
         let mut received = Self { incoming, alarm, back: Some((pool, key, connection)), over: false };
         if http_body::Body::is_end_stream(&received.incoming) {
             received.finish();

@@ -59,7 +59,7 @@ impl Connector {
     }
 
     /// Connects, TLS included. The caller bounds the time.
-    pub async fn connect(&self, origin: &Origin, network: Network) -> Result<Stream> {
+    pub(super) async fn connect(&self, origin: &Origin, network: Network) -> Result<Stream> {
         let addresses = self.addresses(origin, network).await?;
         let tcp = connect_any(addresses).await.map_err(|error| unreachable_provider(format!("connect to {origin}: {error}")))?;
         // Small requests and their bodies go out at once; a kernel without the option is slower, not wrong.
@@ -102,7 +102,11 @@ impl Connector {
                         ErrorKind::Misconfigured,
                         "The provider's address is not a public one, and its configuration does not allow that.",
                     )
-                    .source(format_args!("address guard: {} is {} ({why}); mark the provider as local to allow it", origin.host, address.ip())));
+                    .source(format_args!(
+                        "address guard: {} is {} ({why}); mark the provider as local to allow it",
+                        origin.host,
+                        address.ip()
+                    )));
                 }
             }
         }

@@ -6,18 +6,18 @@ use edgeway_core::error::{Error, ErrorKind, Result};
 
 /// Scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
+pub(super) struct Origin {
     /// Whether the scheme is `https`.
-    pub tls: bool,
+    pub(super) tls: bool,
     /// Name or address; an IPv6 address without its brackets.
-    pub host: String,
+    pub(super) host: String,
     /// Port.
-    pub port: u16,
+    pub(super) port: u16,
 }
 
 impl Origin {
     /// The origin of an absolute `http` or `https` URI.
-    pub fn of(uri: &http::Uri) -> Result<Self> {
+    pub(super) fn of(uri: &http::Uri) -> Result<Self> {
         let bad = |what: &str| {
             Error::new(ErrorKind::Misconfigured, "The provider's address is not one that the gateway can call.")
                 .source(format_args!("outbound URI {what}"))

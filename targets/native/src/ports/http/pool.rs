@@ -14,22 +14,22 @@ const IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// What a connection may be used for again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(super) struct Key {
     /// Where it leads.
-    pub origin: Origin,
+    pub(super) origin: Origin,
     /// Whether its address was checked to be a public one.
-    pub public: bool,
+    pub(super) public: bool,
 }
 
 impl Key {
     /// The rule to connect under.
-    pub fn network(&self) -> Network {
+    pub(super) fn network(&self) -> Network {
         if self.public { Network::Public } else { Network::Any }
     }
 }
 
 /// An open connection.
-pub enum Connection {
+pub(super) enum Connection {
     /// HTTP/1.1: one request at a time.
     One(hyper::client::conn::http1::SendRequest<Sent>),
     /// HTTP/2: many.
@@ -38,7 +38,7 @@ pub enum Connection {
 
 /// Idle connections of one worker.
 #[derive(Default)]
-pub struct Pool {
+pub(super) struct Pool {
     idle: Mutex<HashMap<Key, Vec<(Connection, Instant)>>>,
 }
 
@@ -48,7 +48,7 @@ impl Pool {
     }
 
     /// The connection that was used last, if one is alive.
-    pub fn take(&self, key: &Key) -> Option<Connection> {
+    pub(super) fn take(&self, key: &Key) -> Option<Connection> {
         let mut idle = self.lock();
         let waiting = idle.get_mut(key)?;
         while let Some((connection, since)) = waiting.pop() {
@@ -71,7 +71,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, key: Key, connection: Connection) {
+    pub(super) fn put(&self, key: Key, connection: Connection) {
         let mut idle = self.lock();
         let waiting = idle.entry(key).or_default();
         if waiting.len() < MAX_IDLE {
