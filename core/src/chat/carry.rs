@@ -106,14 +106,16 @@ pub fn tag(signature: &Signature, dialect: DialectId) -> String {
     STANDARD.encode(format!("{TAG}{}:{}", signature.dialect.name(), signature.data))
 }
 
-/// A signature from the signature field of `dialect`: a tagged one belongs to its maker.
+/// A signature from the signature field of `dialect`: a tagged one belongs to its maker. Takes both
+/// alphabets of base64: Python's Gemini SDK holds signatures as bytes and writes the URL-safe one.
 pub fn untag(data: &str, dialect: DialectId) -> Signature {
     fn open(data: &str) -> Option<Signature> {
         // "ew1:" in base64 begins so whatever follows; most real signatures end here.
         if !data.starts_with("ZXcxO") {
             return None;
         }
-        let text = String::from_utf8(STANDARD.decode(data).ok()?).ok()?;
+        let url_safe = data.trim_end_matches('=').replace('+', "-").replace('/', "_");
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(url_safe).ok()?).ok()?;
         let (dialect, data) = text.strip_prefix(TAG)?.split_once(':')?;
         Some(Signature { dialect: DialectId::parse(dialect)?, data: data.to_owned() })
     }
@@ -151,5 +153,15 @@ mod tests {
         assert!(is_carried_in(format!("{{\"signature\":\"{tagged}\"}}").as_bytes()));
         assert_eq!(untag(&tagged, DialectId::AnthropicMessages), signature);
         assert_eq!(untag("EqQB", DialectId::AnthropicMessages).dialect, DialectId::AnthropicMessages);
+    }
+
+    #[test]
+    fn a_tag_survives_a_client_that_rewrites_base64() {
+        let signature = Signature { dialect: DialectId::AnthropicMessages, data: "??>>~~Ep+/=".into() };
+        let tagged = tag(&signature, DialectId::Gemini);
+        assert!(tagged.contains(['+', '/']), "{tagged}");
+        let url_safe = tagged.replace('+', "-").replace('/', "_");
+        assert_eq!(untag(&url_safe, DialectId::Gemini), signature);
+        assert_eq!(untag(url_safe.trim_end_matches('='), DialectId::Gemini), signature);
     }
 }

@@ -1,55 +1,145 @@
-//! Gemini (being built).
-use super::*;
+//! Gemini `generateContent` and `streamGenerateContent`, API version v1beta.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `wire` | the protocol's messages |
+//! | `request`, `conversation` | requests, both ways: fields, and the conversation |
+//! | `content`, `media` | parts, both ways |
+//! | `family`, `schema` | what models take; schemas |
+//! | `response`, `stream`, `chunks` | answers, both ways: whole, streams decoded, streams encoded |
+//! | `sniff`, `usage` | what is read of bytes that pass; token counts |
+//! | `error` | errors, both ways |
+//! | `json`, `time` | JSON as text; RFC 3339 |
+//!
+//! Not spoken: function calls whose arguments are streamed in pieces (`partialArgs`, which only Vertex
+//! sends, and only to those who ask), and the Live API.
+//!
+//! Source: the types of Google's SDKs (`google-genai` 3.4 for Python, `@google/genai` 2.32 for
+//! JavaScript) and ai.google.dev/api/generate-content.
+
+mod chunks;
+mod content;
+mod conversation;
+mod error;
+mod family;
+mod json;
+mod media;
+mod request;
+mod response;
+mod schema;
+mod sniff;
+mod stream;
+mod time;
+mod usage;
+mod wire;
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target};
+use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
+use crate::error::{Error, Result, Upstream};
+
 /// The dialect.
 #[derive(Debug)]
 pub struct Gemini;
+
 impl Dialect for Gemini {
     fn id(&self) -> DialectId {
         DialectId::Gemini
     }
-    fn path(&self, _: &str, _: bool) -> String {
-        String::new()
+
+    fn path(&self, model: &str, stream: bool) -> String {
+        let (collection, name) = match model.split_once('/') {
+            Some((collection @ ("models" | "tunedModels"), name)) => (collection, name),
+            _ => ("models", model),
+        };
+        let mut path = format!("/{collection}/");
+        for byte in name.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(byte.into()),
+                // A colon would begin the method.
+                _ => drop(write!(path, "%{byte:02X}")),
+            }
+        }
+        path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
+        path
     }
+
     fn request_headers(&self) -> &'static [&'static str] {
-        &[]
+        &["x-goog-api-client", "x-server-timeout"]
     }
+
     fn response_headers(&self) -> &'static [&'static str] {
-        &[]
+        &["server-timing", "x-gemini-service-tier"]
     }
+
     fn request_id_header(&self) -> &'static str {
         "x-request-id"
     }
-    fn decode_request(&self, _: RequestHead<'_>, _: &[u8]) -> Result<ChatRequest> {
-        Ok(ChatRequest::default())
+
+    fn decode_request(&self, head: RequestHead<'_>, body: &[u8]) -> Result<ChatRequest> {
+        request::decode(head, body)
     }
-    fn encode_request(&self, _: &ChatRequest, _: Target<'_>, _: &mut Warnings) -> Result<EncodedRequest> {
-        Ok(EncodedRequest::default())
+
+    fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
+        request::encode(request, target, warnings)
     }
-    fn decode_response(&self, _: &[u8]) -> Result<ChatResponse> {
-        Ok(ChatResponse::default())
+
+    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
+        response::decode(body)
     }
-    fn encode_response(&self, _: &ChatResponse, _: &Reply, _: &mut Warnings) -> Bytes {
-        Bytes::new()
+
+    fn encode_response(&self, response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
+        response::encode(response, reply, warnings)
     }
+
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        unimplemented!()
+        Box::new(stream::Decoder::default())
     }
-    fn stream_encoder(&self, _: Reply) -> Box<dyn StreamEncoder> {
-        unimplemented!()
+
+    fn stream_encoder(&self, reply: Reply) -> Box<dyn StreamEncoder> {
+        Box::new(chunks::Encoder::new(reply))
     }
+
     fn stream_sniffer(&self) -> Box<dyn StreamSniffer> {
-        unimplemented!()
+        Box::new(sniff::Sniffer::default())
     }
-    fn usage(&self, _: &[u8]) -> Option<Usage> {
-        None
+
+    fn usage(&self, body: &[u8]) -> Option<Usage> {
+        sniff::usage(body)
     }
-    fn decode_error(&self, upstream: Upstream, _: &HeaderMap) -> Error {
-        Error::new(crate::ErrorKind::UpstreamInvalid, "").upstream(upstream)
+
+    fn decode_error(&self, upstream: Upstream, headers: &HeaderMap) -> Error {
+        error::decode(upstream, headers)
     }
-    fn encode_error(&self, _: &Error, _: &str) -> Bytes {
-        Bytes::new()
+
+    fn encode_error(&self, error: &Error, request_id: &str) -> Bytes {
+        error::encode(error, request_id)
     }
-    fn encode_stream_error(&self, _: &Error, _: &Reply, _: bool) -> Vec<u8> {
-        Vec::new()
+
+    fn encode_stream_error(&self, error: &Error, reply: &Reply, began: bool) -> Vec<u8> {
+        let (mut out, mut began) = (Vec::new(), began);
+        chunks::write_error(error, reply, &mut began, &mut out);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_name_is_one_segment_of_the_path() {
+        for (model, stream, path) in [
+            ("gemini-2.5-flash", false, "/models/gemini-2.5-flash:generateContent"),
+            ("models/gemini-2.5-flash", true, "/models/gemini-2.5-flash:streamGenerateContent?alt=sse"),
+            ("tunedModels/mine-1", false, "/tunedModels/mine-1:generateContent"),
+            ("a/../b:c?d", false, "/models/a%2F..%2Fb%3Ac%3Fd:generateContent"),
+        ] {
+            assert_eq!(Gemini.path(model, stream), path);
+        }
     }
 }
