@@ -1,5 +1,6 @@
 //! The command line.
 
+mod configuration;
 mod serve;
 
 use std::process::ExitCode;

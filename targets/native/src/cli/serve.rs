@@ -1,26 +1,31 @@
 //! `edgeway serve`: configuration, ports, server, signals.
 
-use std::net::SocketAddr;
+use std::net::ToSocketAddrs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use edgeway_core::Gateway;
-use edgeway_core::config::{self, Config};
-use edgeway_core::ports::{Ports, Timeouts};
+use edgeway_core::config;
+use edgeway_core::ports::Ports;
 
 use crate::ports::clock::SystemClock;
 use crate::ports::entropy::SystemEntropy;
 use crate::ports::events::{RequestLog, Style};
 use crate::ports::http::{Client, Connector};
-use crate::ports::secrets::EnvironmentSecrets;
 use crate::server::{Drain, Phase, Server, Settings};
+use crate::tls;
+
+use super::configuration::{self, Failure, Ready, Sources};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Arguments {
     /// Address and port to listen on.
     #[arg(long)]
-    listen: Option<SocketAddr>,
+    listen: Option<String>,
+    /// Configuration file; ./edgeway.toml if there is one.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// Worker threads; one a core unless given.
     #[arg(long)]
     workers: Option<usize>,
@@ -37,9 +42,15 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn serve(arguments: &Arguments) -> Result<(), String> {
-    let listen = arguments.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8787)));
-    let mut settings = Settings::new(listen);
-    settings.workers = arguments.workers.unwrap_or(settings.workers);
+    let flags = arguments.listen.iter().map(|listen| ("EDGEWAY__SERVER__LISTEN".to_owned(), listen.clone())).collect();
+    let ready = configuration::ready(Sources { file: arguments.config.clone(), flags }).map_err(|failure| match failure {
+        Failure::Unreadable(message) => message,
+        Failure::Refused(found) => config::render(&found),
+    })?;
+    let Ready { config, warnings, secrets, .. } = ready;
+    eprint!("{}", config::render(&warnings));
+    let settings = settings(&config.server, arguments.workers)?;
+    let listen = settings.listen;
     let log = Arc::new(RequestLog::start(Style::Json, std::io::stdout()).map_err(|error| error.to_string())?);
     let ports = Ports {
         http: Arc::new(Client::new(Connector::new(), settings.workers)),
@@ -48,11 +59,11 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
         blobs: None,
         events: log.clone(),
         vectors: None,
-        secrets: Arc::new(EnvironmentSecrets::default()),
+        secrets: Arc::new(secrets),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     };
-    let gateway = Arc::new(Gateway::new(ports, configuration()));
+    let gateway = Arc::new(Gateway::new(ports, config));
     let server = Server::start(settings, Arc::new(move |inbound| gateway.handle(inbound)))
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     eprintln!("edgeway listens on http://{}", server.address());
@@ -62,17 +73,22 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-fn configuration() -> Config {
-    let second = Duration::from_secs(1);
-    Config {
-        version: String::new(),
-        server: config::Server { listen: "127.0.0.1:8787".into(), max_body: 32 << 20, tls: None, drain: 30 * second },
-        timeouts: Timeouts { connect: 10 * second, first_byte: 120 * second, idle: 120 * second, total: 600 * second },
-        auth_keys: Vec::new(),
-        providers: std::collections::BTreeMap::default(),
-        models: std::collections::BTreeMap::default(),
-        routes: Vec::new(),
+/// What the document says of the server, as the server takes it.
+fn settings(server: &config::Server, workers: Option<usize>) -> Result<Settings, String> {
+    let mut addresses =
+        server.listen.to_socket_addrs().map_err(|error| format!("cannot listen on {}: {error}", server.listen))?;
+    let listen = addresses.next().ok_or_else(|| format!("{} is no address", server.listen))?;
+    let mut settings = Settings::new(listen);
+    settings.workers = workers.unwrap_or(settings.workers);
+    settings.drain = server.drain;
+    settings.limits.header_bytes = server.max_header;
+    settings.limits.headers = server.max_headers;
+    settings.limits.header_time = server.header_timeout;
+    settings.limits.connections = server.max_connections;
+    if let Some(files) = &server.tls {
+        settings.tls = Some(Arc::new(tls::server_config(&files.certificate, &files.key)?));
     }
+    Ok(settings)
 }
 
 /// Returns at the first signal to stop, with the drain begun. A second signal stops the server at once.
