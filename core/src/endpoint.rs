@@ -174,8 +174,8 @@ impl Path {
             Self::Model(prefix, suffix) => {
                 let model = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
                 // A bare listing row must not take what a row with a suffix is for.
-                let plain = !suffix.is_empty() || !(model.ends_with("enerateContent") && model.contains(':'));
-                (!model.is_empty() && plain).then_some(Some(model))
+                let called = suffix.is_empty() && model.contains(':') && model.ends_with("enerateContent");
+                (!model.is_empty() && !called).then_some(Some(model))
             }
         }
     }

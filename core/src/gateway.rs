@@ -1,13 +1,43 @@
-//! The whole request walk.
+//! The whole request walk, top to bottom.
+//!
+//! `walk` names the steps; each takes exactly what it needs and gives the next one's input. The
+//! folder beside this file holds the longer steps:
+//!
+//! | file | step |
+//! |---|---|
+//! | `attempt` | one candidate: pass through or translate, sign, send, understand a failure |
+//! | `deliver` | the provider's answer on its way to the caller, whole or streamed |
+//! | `listing` | models, health, readiness |
+//! | `reply` | response headers, and errors in the caller's dialect |
+//! | `settle` | the one settlement of every request |
+//!
+//! Invariant: every request, however it ends (an answer, an error, a drop at any await), leaves
+//! exactly one [`Record`](crate::exchange::Record).
 
-use std::sync::{Arc, RwLock};
+mod attempt;
+mod deliver;
+mod listing;
+mod reply;
+mod settle;
 
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use http::{Response, header, request::Parts};
 
 use crate::body::Body;
 use crate::config::Config;
+use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Permission};
+use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Inbound;
+use crate::policy::auth::{self, Caller};
 use crate::ports::Ports;
+use crate::route;
+use crate::wire::envelope;
+
+use attempt::{Attempts, Payload};
+use settle::Settlement;
 
 /// The gateway: ports, and the configuration that new requests see.
 pub struct Gateway {
@@ -19,7 +49,7 @@ pub struct Gateway {
 pub struct Handled {
     /// The response. Dropping it (the client went away) cancels all work for the request. Its body
     /// must be polled to its end or dropped.
-    pub response: BoxFuture<'static, http::Response<Body>>,
+    pub response: BoxFuture<'static, Response<Body>>,
     /// Settles and records. The adapter registers it *before* it polls `response`, in a way that
     /// survives a client that goes away (`tokio::spawn`, `wait_until`); it waits for the end of the
     /// response's body itself, or for its drop. An adapter may poll it once inline when `response`
@@ -35,17 +65,144 @@ impl Gateway {
 
     /// The snapshot that a request arriving now would see.
     pub fn config(&self) -> Arc<Config> {
-        self.config.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces the snapshot. Requests under way keep theirs.
     pub fn replace(&self, config: Config) {
-        *self.config.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(config);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
     /// Handles a request. Never fails: every error is a response in the caller's dialect.
     pub fn handle(self: &Arc<Self>, inbound: Inbound) -> Handled {
-        let _ = (&self.ports, inbound);
-        Handled { response: Box::pin(async { http::Response::new(Body::Empty) }), after: Box::pin(async {}) }
+        let gateway = self.clone();
+        let config = self.config();
+        let (settlement, after) = settle::open(&self.ports, &inbound);
+        let response = async move {
+            let (parts, body) = inbound.request.into_parts();
+            let mut request = Request { ports: &gateway.ports, config: &config, parts: &parts, settlement };
+            match request.walk(body).await {
+                Ok(response) => response,
+                Err(error) => {
+                    let allow = (error.kind == ErrorKind::MethodNotAllowed).then(|| endpoint::allow(parts.uri.path())).flatten();
+                    reply::refuse(request.dialect(), &error, allow, request.settlement)
+                }
+            }
+        };
+        Handled { response: Box::pin(response), after }
     }
+}
+
+/// A request on its way: what every step may read.
+struct Request<'a> {
+    ports: &'a Ports,
+    config: &'a Config,
+    parts: &'a Parts,
+    settlement: Settlement,
+}
+
+impl Request<'_> {
+    async fn walk(&mut self, body: Body) -> Result<Response<Body>> {
+        let endpoint = endpoint::resolve(self.parts)?;
+        self.settlement.resolved(&endpoint);
+        self.identify(&endpoint).await?;
+        match endpoint.operation {
+            Operation::Health | Operation::Ready => Ok(listing::alive(&mut self.settlement)),
+            Operation::Models => listing::models(self.config, self.parts, &endpoint, &mut self.settlement),
+            Operation::Model => listing::model(self.config, &endpoint, &mut self.settlement),
+            Operation::Chat => self.chat(&endpoint, body).await,
+        }
+    }
+
+    async fn chat(&mut self, endpoint: &Endpoint, body: Body) -> Result<Response<Body>> {
+        let body = self.read(endpoint, body).await?;
+        let peek = envelope::peek(&body)?;
+        let model = requested_model(endpoint, &peek)?;
+        let stream = endpoint.stream.unwrap_or_else(|| peek.stream.unwrap_or(false));
+        self.settlement.asked(&model, stream, body.len());
+
+        let plan = route::plan(self.config, &model)?;
+        self.settlement.planned(&plan);
+        let limit = plan.max_body.unwrap_or(self.config.server.max_body);
+        if body.len() > limit {
+            return Err(too_large(limit));
+        }
+
+        let payload = Payload::new(endpoint, self.parts, body, peek, model, stream);
+        let attempts = Attempts::new(self.ports, payload);
+        attempts.run(&plan, &mut self.settlement).await
+    }
+
+    async fn identify(&mut self, endpoint: &Endpoint) -> Result<()> {
+        let caller = match endpoint.permission {
+            Permission::Anyone => Caller::Anonymous,
+            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, &*self.ports.secrets).await?,
+        };
+        self.settlement.identified(&caller);
+        Ok(())
+    }
+
+    /// Reads the body whole, within the largest limit any route has; the route's own is checked once it is known.
+    async fn read(&self, endpoint: &Endpoint, body: Body) -> Result<Bytes> {
+        if endpoint.body == BodyLimit::None {
+            return body.collect(0).await;
+        }
+        require_json(self.parts)?;
+        let largest = self.config.routes.iter().filter_map(|route| route.max_body).fold(self.config.server.max_body, usize::max);
+        let declared =
+            self.parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if declared.is_some_and(|declared| declared > largest) {
+            return Err(too_large(largest));
+        }
+        let body = body.collect(largest).await?;
+        if body.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidRequest, "The body is empty. Send a JSON object."));
+        }
+        Ok(body)
+    }
+
+    fn dialect(&self) -> crate::dialect::DialectId {
+        self.settlement.dialect().unwrap_or_else(|| endpoint::guess_dialect(self.parts))
+    }
+}
+
+/// A body must say that it is JSON. A browser cannot send that across origins without asking first,
+/// so a page cannot use a gateway on its visitor's machine.
+fn require_json(parts: &Parts) -> Result<()> {
+    let declared = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = declared.split(';').next().unwrap_or("").trim();
+    if essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json") {
+        return Ok(());
+    }
+    let message = match essence {
+        "" => "There is no Content-Type. Send `Content-Type: application/json`.".to_owned(),
+        other => format!(
+            "The body is `{}`. Send JSON with `Content-Type: application/json`.",
+            other.chars().take(60).collect::<String>()
+        ),
+    };
+    Err(Error::new(ErrorKind::UnsupportedMediaType, message))
+}
+
+fn requested_model(endpoint: &Endpoint, peek: &envelope::Peek) -> Result<String> {
+    let model = match (&endpoint.model, &peek.model) {
+        (Some(model), _) => model.clone(),
+        (None, Some(model)) => model.clone(),
+        (None, None) => {
+            return Err(Error::invalid("model", "`model` is missing. Name one as `provider/model`, or `demo/echo` to try."));
+        }
+    };
+    if model.is_empty() || model.len() > 512 || model.chars().any(char::is_control) {
+        return Err(Error::invalid("model", "`model` must be 1 to 512 bytes without control characters."));
+    }
+    Ok(model)
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(
+        ErrorKind::PayloadTooLarge,
+        format!(
+            "The body is larger than the {limit} bytes allowed here. Send a smaller one, or ask the operator to raise `max_body`."
+        ),
+    )
 }

@@ -1,0 +1,281 @@
+//! Attempts: one candidate after the other, until one answers or none is left.
+//!
+//! | caller and provider | path | what happens to the bytes |
+//! |---|---|---|
+//! | same dialect | pass through | the model's name is spliced; a stream's usage may be asked for |
+//! | same dialect, but the request carries state that only Edgeway understands | translate | decoded and encoded, the state taken out |
+//! | different dialects | translate | decoded once, encoded for each candidate |
+//! | a provider that is served in process | local | decoded; events come from a function |
+//!
+//! A failure before any content moves on to the next candidate when its kind allows; then the last
+//! error is the answer, except that a caller's own mistake stops at once.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, Uri};
+
+use crate::body::Body;
+use crate::chat::{ChatRequest, Warnings};
+use crate::dialect::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamForm, Target};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result, Retry, Upstream};
+use crate::ports::{Network, Outbound, Ports};
+use crate::provider::credential;
+use crate::route::{Candidate, Plan};
+use crate::wire::envelope::{Edits, Peek};
+
+use super::deliver::{self, Answer};
+use super::reply;
+use super::settle::Settlement;
+
+/// Most bytes of a provider's error body that are kept.
+const ERROR_BODY: usize = 64 << 10;
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("edgeway/", env!("CARGO_PKG_VERSION")));
+
+/// A chat request as it came, and decoded once somebody needs its meaning.
+pub(super) struct Payload<'a> {
+    pub(super) dialect: DialectId,
+    pub(super) form: StreamForm,
+    pub(super) model: String,
+    pub(super) stream: bool,
+    parts: &'a Parts,
+    body: Bytes,
+    peek: Peek,
+    path_model: Option<&'a str>,
+    path_stream: Option<bool>,
+    decoded: Option<ChatRequest>,
+}
+
+impl<'a> Payload<'a> {
+    pub(super) fn new(endpoint: &'a Endpoint, parts: &'a Parts, body: Bytes, peek: Peek, model: String, stream: bool) -> Self {
+        Self {
+            dialect: endpoint.dialect,
+            form: endpoint.form,
+            model,
+            stream,
+            parts,
+            body,
+            peek,
+            path_model: endpoint.model.as_deref(),
+            path_stream: endpoint.stream,
+            decoded: None,
+        }
+    }
+
+    /// The request's meaning.
+    fn chat(&mut self) -> Result<&ChatRequest> {
+        if self.decoded.is_none() {
+            let head = RequestHead { model: self.path_model, stream: self.path_stream, headers: &self.parts.headers };
+            self.decoded = Some(self.dialect.codec().decode_request(head, &self.body)?);
+        }
+        Ok(self.decoded.as_ref().expect("it was just decoded"))
+    }
+
+    /// Whether the request holds state that only Edgeway understands, see [`crate::chat::carry`].
+    fn carries_state(&self) -> bool {
+        crate::chat::carry::is_carried_in(&self.body)
+    }
+}
+
+/// The attempts at one request.
+pub(super) struct Attempts<'a> {
+    ports: &'a Ports,
+    payload: Payload<'a>,
+}
+
+/// What is sent to a candidate, and how its answer is read.
+struct Prepared {
+    dialect: DialectId,
+    passthrough: bool,
+    request: EncodedRequest,
+    hide_usage: bool,
+    warnings: Warnings,
+}
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(ports: &'a Ports, payload: Payload<'a>) -> Self {
+        Self { ports, payload }
+    }
+
+    pub(super) async fn run(mut self, plan: &Plan, settlement: &mut Settlement) -> Result<Response<Body>> {
+        let mut last = None;
+        for candidate in &plan.candidates {
+            match self.one(candidate, settlement).await {
+                Ok(response) => return Ok(response),
+                Err(error) if error.kind.facts().retry == Retry::Never => return Err(error),
+                Err(error) => last = Some(most_useful(last, error)),
+            }
+        }
+        Err(last
+            .unwrap_or_else(|| Error::new(ErrorKind::Misconfigured, "The route has no targets. Ask the operator to add one.")))
+    }
+
+    async fn one(&mut self, candidate: &Candidate, settlement: &mut Settlement) -> Result<Response<Body>> {
+        if candidate.target.provider.row.speaks.is_empty() {
+            settlement.tried(candidate, "local");
+            return self.local(settlement);
+        }
+        let prepared = self.prepare(candidate)?;
+        settlement.tried(candidate, if prepared.passthrough { "passthrough" } else { "translate" });
+        let response = self.send(candidate, &prepared).await?;
+        let answer = Answer {
+            from: prepared.dialect,
+            to: self.payload.dialect,
+            passthrough: prepared.passthrough,
+            stream: self.payload.stream,
+            hide_usage: prepared.hide_usage,
+            provider: &candidate.target.provider.row.name,
+            reply: self.reply(settlement),
+            warnings: prepared.warnings,
+        };
+        deliver::deliver(answer, response, &*self.ports.clock, settlement).await
+    }
+
+    /// The built-in model: a function in place of a provider.
+    fn local(&mut self, settlement: &mut Settlement) -> Result<Response<Body>> {
+        let reply = self.reply(settlement);
+        let (dialect, stream) = (self.payload.dialect, self.payload.stream);
+        let events = crate::provider::demo::answer(self.payload.chat()?, &reply.id, reply.created);
+        deliver::local(dialect, stream, events, reply, settlement)
+    }
+
+    fn reply(&self, settlement: &Settlement) -> Reply {
+        Reply {
+            id: settlement.id().to_owned(),
+            model: self.payload.model.clone(),
+            created: settlement.received().seconds(),
+            usage: self.payload.peek.include_usage == Some(true) || self.payload.dialect != DialectId::OpenAiChat,
+            form: self.payload.form,
+        }
+    }
+
+    fn prepare(&mut self, candidate: &Candidate) -> Result<Prepared> {
+        let row = &candidate.target.provider.row;
+        let dialect = row.dialect_for(self.payload.dialect);
+        if dialect == self.payload.dialect && !self.payload.carries_state() {
+            return Ok(self.pass(candidate, dialect));
+        }
+        let mut warnings = Warnings::default();
+        let target =
+            Target { provider: &row.name, model: &candidate.target.model, quirks: &row.quirks, limits: candidate.target.limits };
+        let request = dialect.codec().encode_request(self.payload.chat()?, target, &mut warnings)?;
+        Ok(Prepared { dialect, passthrough: false, request, hide_usage: false, warnings })
+    }
+
+    /// The caller's own bytes, but for the model's name and the wish for usage.
+    fn pass(&self, candidate: &Candidate, dialect: DialectId) -> Prepared {
+        let Payload { peek, body, stream, parts, .. } = &self.payload;
+        let quirks = &candidate.target.provider.row.quirks;
+        let ask_usage =
+            dialect == DialectId::OpenAiChat && *stream && peek.include_usage != Some(true) && !quirks.no_stream_options;
+        let model = self.payload.path_model.is_none().then_some(candidate.target.model.as_str());
+        let headers = dialect.codec().request_headers().iter().filter(|name| quirks.beta_headers || !name.ends_with("-beta"));
+        let headers = headers.flat_map(|name| {
+            let name = HeaderName::from_static(name);
+            parts.headers.get_all(&name).into_iter().map(move |value| (name.clone(), value.clone()))
+        });
+        let request =
+            EncodedRequest { body: peek.splice(body, Edits { model, include_usage: ask_usage }), headers: headers.collect() };
+        Prepared { dialect, passthrough: true, request, hide_usage: ask_usage, warnings: Warnings::default() }
+    }
+
+    /// Signs and sends; a response that is no success becomes an error.
+    async fn send(&self, candidate: &Candidate, prepared: &Prepared) -> Result<Response<Body>> {
+        let entry = &candidate.target.provider;
+        let codec = prepared.dialect.codec();
+        let base = entry.row.base_url(prepared.dialect).expect("the dialect was chosen among those that the provider speaks");
+        let uri = address(base, codec, &candidate.target.model, self.payload.stream)?;
+        let key = match &entry.key {
+            Some(name) => self.ports.secrets.secret(name).await?,
+            None => None,
+        };
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        for (name, value) in codec.fixed_headers() {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        for (name, value) in prepared.request.headers.iter().chain(&entry.headers) {
+            headers.insert(name, value.clone());
+        }
+        credential::authorize(&entry.row, prepared.dialect, key.as_ref(), &mut headers)?;
+
+        // A literal address in the configuration is the operator's own word for it.
+        let literal = uri
+            .host()
+            .is_some_and(|host| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() || host == "localhost");
+        let network = if entry.row.local || literal { Network::Any } else { Network::Public };
+        let mut request = Request::new(Body::from(prepared.request.body.clone()));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
+        let response = self.ports.http.send(Outbound { request, timeouts: candidate.timeouts, network }).await;
+        match response {
+            Ok(response) if response.status().is_success() => Ok(response),
+            Ok(response) => Err(rejected(&entry.row.name, prepared.dialect, response).await),
+            Err(error) => Err(unreachable(&entry.row.name, error)),
+        }
+    }
+}
+
+fn address(base: &str, codec: &dyn Dialect, model: &str, stream: bool) -> Result<Uri> {
+    let path = codec.path(model, stream);
+    Uri::try_from(format!("{base}{path}")).map_err(|why| {
+        Error::new(ErrorKind::Misconfigured, "The provider's address cannot be used.").source(format_args!("{base}{path}: {why}"))
+    })
+}
+
+/// Reads a provider's rejection and lets its dialect understand it.
+async fn rejected(provider: &str, dialect: DialectId, response: Response<Body>) -> Error {
+    let (parts, body) = response.into_parts();
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let codec = dialect.codec();
+    let upstream = Upstream {
+        provider: provider.to_owned(),
+        status: parts.status.as_u16(),
+        raw_type: None,
+        request_id: header(codec.request_id_header()).or_else(|| header("x-request-id")),
+        dialect: Some(dialect),
+        headers: reply::passing(&parts.headers, dialect),
+        content_type: header("content-type"),
+        // What cannot be read, or is too long, is left out; the status still speaks.
+        body: body.collect(ERROR_BODY).await.unwrap_or_default(),
+    };
+    if parts.status.is_redirection() {
+        return Error::new(
+            ErrorKind::UpstreamInvalid,
+            format!("Provider `{provider}` answered with a redirect, which is never followed."),
+        )
+        .source(format_args!("{} to {}", parts.status, header("location").unwrap_or_default()));
+    }
+    codec.decode_error(upstream, &parts.headers)
+}
+
+fn unreachable(provider: &str, mut error: Error) -> Error {
+    if error.upstream.is_none() {
+        error.message = match error.kind {
+            ErrorKind::UpstreamTimeout => {
+                format!("Provider `{provider}` did not answer in time. Try again, or raise its timeouts.")
+            }
+            ErrorKind::UpstreamUnavailable => format!("Provider `{provider}` cannot be reached. Try again in a moment."),
+            _ => error.message,
+        };
+        error.upstream = Some(Box::new(Upstream { provider: provider.to_owned(), ..Upstream::default() }));
+    }
+    error
+}
+
+/// Of two failed attempts, the error that tells the caller more: one that a provider spelled out
+/// beats one that could not be reached, and what the caller can change beats what it cannot.
+fn most_useful(last: Option<Error>, next: Error) -> Error {
+    let rank = |error: &Error| match error.kind {
+        ErrorKind::RateLimited => 3,
+        ErrorKind::ContextLengthExceeded | ErrorKind::Unsupported | ErrorKind::ModelNotFound => 2,
+        ErrorKind::Misconfigured => 0,
+        _ => 1,
+    };
+    match last {
+        Some(last) if rank(&last) > rank(&next) => last,
+        _ => next,
+    }
+}

@@ -1,0 +1,114 @@
+//! Response headers, and errors in the caller's dialect.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use crate::body::Body;
+use crate::chat::Warnings;
+use crate::dialect::DialectId;
+use crate::error::{Error, ErrorKind};
+use crate::exchange::Outcome;
+
+use super::settle::Settlement;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-edgeway-request-id");
+const TARGET: HeaderName = HeaderName::from_static("x-edgeway-target");
+const WARNINGS: HeaderName = HeaderName::from_static("x-edgeway-warnings");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An error response in the caller's dialect. A rejection by a provider of the same dialect keeps its
+/// status and body; only one of the gateway's own credential does not (it may quote the key).
+pub(super) fn refuse(dialect: DialectId, error: &Error, allow: Option<String>, mut settlement: Settlement) -> Response<Body> {
+    let passed = error.upstream.as_ref().filter(|upstream| {
+        upstream.dialect == Some(dialect)
+            && upstream.status >= 400
+            && !upstream.body.is_empty()
+            && error.kind != ErrorKind::UpstreamUnauthenticated
+    });
+    let mut response = Response::new(Body::Empty);
+    let body: Bytes = match passed {
+        Some(upstream) => {
+            *response.status_mut() = StatusCode::from_u16(upstream.status).unwrap_or(error.status());
+            let kept = upstream.content_type.as_deref().and_then(|value| HeaderValue::from_str(value).ok());
+            response.headers_mut().insert(header::CONTENT_TYPE, kept.unwrap_or(JSON));
+            response.headers_mut().extend(upstream.headers.clone());
+            upstream.body.clone()
+        }
+        None => {
+            *response.status_mut() = error.status();
+            response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+            dialect.codec().encode_error(error, settlement.id())
+        }
+    };
+    if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    if let Some(after) = error.retry_after
+        && !response.headers().contains_key(header::RETRY_AFTER)
+    {
+        // Whole seconds, rounded up: RFC 9110 has no others.
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.kind == ErrorKind::Unauthenticated {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"edgeway\""));
+    }
+    *response.body_mut() = body.into();
+    settlement.failed(error);
+    stamp(response.headers_mut(), dialect, &settlement);
+    settlement.responded(response.status().as_u16());
+    settlement.ended(Outcome::Refused);
+    response
+}
+
+/// A whole JSON answer of the gateway's own.
+pub(super) fn json(body: impl Into<Body>, settlement: &mut Settlement, dialect: DialectId) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    stamp(response.headers_mut(), dialect, settlement);
+    settlement.responded(200);
+    settlement.ended(Outcome::Complete);
+    response
+}
+
+/// The headers that every response has: the gateway's request id, the target it went to, and the
+/// request id in the protocol's own header where the provider gave none.
+pub(super) fn stamp(headers: &mut HeaderMap, dialect: DialectId, settlement: &Settlement) {
+    let id = HeaderValue::from_str(settlement.id()).expect("request ids are plain ASCII");
+    let own = HeaderName::from_static(dialect.codec().request_id_header());
+    if !headers.contains_key(&own) {
+        headers.insert(own, id.clone());
+    }
+    headers.insert(REQUEST_ID, id);
+    if let Some(target) = settlement.target().and_then(|target| HeaderValue::try_from(target).ok()) {
+        headers.insert(TARGET, target);
+    }
+}
+
+/// Says what the translation lost, in the response and in the record.
+pub(super) fn warn(headers: &mut HeaderMap, warnings: &Warnings, settlement: &mut Settlement) {
+    settlement.warned(warnings);
+    if !warnings.is_empty()
+        && let Ok(value) = HeaderValue::try_from(warnings.header())
+    {
+        headers.insert(WARNINGS, value);
+    }
+}
+
+/// The provider's response headers that pass back to a caller of the same dialect.
+pub(super) fn passing(upstream: &HeaderMap, dialect: DialectId) -> HeaderMap {
+    let names = dialect.codec().response_headers();
+    let passes = |name: &str| {
+        names.iter().any(|allowed| match allowed.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == *allowed,
+        })
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in upstream {
+        if passes(name.as_str()) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers
+}
