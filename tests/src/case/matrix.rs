@@ -262,7 +262,8 @@ impl Pair<'_> {
         } else {
             "complete"
         };
-        let mut record = value!({"status": status, "outcome": outcome, "stream": self.stream});
+        let mut record = value!({"status": status, "outcome": outcome});
+        record["stream"] = if self.stream { true.into() } else { "{{absent}}".into() };
         for patch in self.file.record.iter().chain(self.differs().filter_map(|differs| differs.record.as_ref())) {
             merge(&mut record, &json("record", patch)?);
         }
