@@ -23,6 +23,7 @@ use bytes::Bytes;
 use super::driver::by;
 use super::relay::{Progress, Relay, TransportEnd};
 use super::{Dialect, DialectId, Frame, Reply, StreamForm, StreamSniffer};
+use crate::chat::Usage;
 use crate::error::{Error, ErrorKind};
 use crate::wire::json_array::{Item, Splitter};
 use crate::wire::sse::{Block, Framer};
@@ -116,7 +117,6 @@ impl Relay for Meter {
                 hidden.push(start..end);
             }
         });
-        gauge.progress.usage = gauge.sniffer.usage();
         self.pass(&chunk, last, &hidden)
     }
 
@@ -129,13 +129,14 @@ impl Relay for Meter {
             && let Some(event) = framer.finish()
         {
             let hide = self.gauge.look(Seen::Frame(Frame { event: event.name, data: event.data }));
-            self.gauge.progress.usage = self.gauge.sniffer.usage();
             if hide && !self.leaked {
                 self.held.clear();
             }
         }
+        self.gauge.progress.usage = self.gauge.sniffer.usage();
         let held = std::mem::take(&mut self.held);
         if self.complete(broken.is_none()) {
+            self.gauge.progress.ended |= self.gauge.progress.error.is_none();
             return held.into();
         }
         let cut = || Error::new(ErrorKind::UpstreamInvalid, "The provider's stream ended before its answer was complete.");
@@ -151,6 +152,10 @@ impl Relay for Meter {
 
     fn progress(&self) -> &Progress {
         &self.gauge.progress
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.gauge.sniffer.usage()
     }
 }
 
@@ -253,7 +258,6 @@ impl Gauge {
 mod tests {
     use super::super::Sniffed;
     use super::*;
-    use crate::chat::Usage;
 
     /// A protocol of words: `say hello`, `stop`, `usage 3`, `end`, `fail`; in an array they are JSON strings.
     #[derive(Default)]
@@ -402,12 +406,19 @@ mod tests {
     fn a_finish_reason_and_a_clean_end_are_an_end() {
         for input in ["data: say a\n\ndata: stop\n\n", "data: say a\n\ndata: end", "data: stop\r\n\r\n: bye"] {
             let (out, progress) = run(meter(StreamForm::Sse, true), [input.as_bytes()], TransportEnd::Clean);
-            assert_eq!((out, progress.error.is_none()), (input.as_bytes().to_vec(), true));
+            assert_eq!((out, progress.error.is_none(), progress.ended), (input.as_bytes().to_vec(), true, true));
         }
         let (out, _) = run(meter(StreamForm::Sse, true), [&b"data: stop\n\ndata: usage 3"[..]], TransportEnd::Clean);
         assert_eq!(out, b"data: stop\n\n");
         let (_, progress) = run(meter(StreamForm::Sse, true), [&b"data: stop\n\n"[..]], reset());
         assert!(progress.error.is_some());
+    }
+
+    #[test]
+    fn usage_can_be_asked_for_before_the_end() {
+        let mut meter = meter(StreamForm::Sse, true);
+        meter.feed(Bytes::from_static(b"data: say a\n\ndata: usage 3\n\n"));
+        assert_eq!(meter.usage().map(|usage| usage.output), Some(3));
     }
 
     #[test]

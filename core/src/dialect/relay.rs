@@ -23,7 +23,7 @@ pub struct Progress {
     pub ended: bool,
     /// The provider's error, or the transport's, once it came.
     pub error: Option<Error>,
-    /// Usage so far, as the provider reported it.
+    /// Usage as the provider reported it. Complete at the end; before that ask [`Relay::usage`].
     pub usage: Option<Usage>,
     /// Bytes of generated text so far, for an estimate when `usage` never comes.
     pub content_bytes: usize,
@@ -49,4 +49,9 @@ pub trait Relay: Send {
 
     /// How far it is.
     fn progress(&self) -> &Progress;
+
+    /// Usage so far. Not for every chunk: finding out may cost a parse.
+    fn usage(&self) -> Option<Usage> {
+        self.progress().usage
+    }
 }

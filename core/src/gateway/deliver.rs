@@ -18,7 +18,7 @@ use crate::body::{Body, BodyStream};
 use crate::chat::{Accumulator, ChatEvent, ChatResponse, Warnings};
 use crate::dialect::driver::{self, Driver};
 use crate::dialect::meter::Meter;
-use crate::dialect::relay::{Relay, TransportEnd};
+use crate::dialect::relay::{Progress, Relay, TransportEnd};
 use crate::dialect::{DialectId, Reply, StreamForm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Outcome;
@@ -322,7 +322,8 @@ impl Stream for RelayBody {
 impl RelayBody {
     fn settle(&mut self) {
         if let Some(mut settlement) = self.settlement.take() {
-            settlement.streamed(self.relay.progress());
+            let progress = Progress { usage: self.relay.usage(), ..self.relay.progress().clone() };
+            settlement.streamed(&progress);
         }
     }
 }
