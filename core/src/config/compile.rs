@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::address::{Listen, listen};
 use super::check;
 use super::diagnostic::{Diagnostic, Report, alternatives, any_error};
-use super::document::{Document, ModelSection, RouteSection, TimeoutsChange};
+use super::document::{Document, ModelSection, ProviderSection, RouteSection, TimeoutsChange};
 use super::load::Loaded;
 use super::path::Path;
 use super::row::row;
@@ -134,18 +134,16 @@ fn providers(
     let names: BTreeSet<&str> = built_in.chain(document.providers.names()).collect();
     let entry = |name: &str| {
         let section = document.providers.get(name);
-        let row = row(name, rows.iter().find(|row| row.name == name), section);
+        let built_in = rows.iter().find(|row| row.name == name);
+        let row = row(name, built_in, section);
+        let in_process = built_in.is_some_and(|row| row.speaks.is_empty());
         let key = row.key_names.iter().find(|key| available.secrets.contains(key.as_ref())).map(|key| key.to_string());
-        let usable = usable(&row, key.is_some(), section.is_some(), available);
-        let at = Path::of(&["providers", name]);
+        let usable = in_process || usable(&row, key.is_some(), section.is_some(), available);
         let enabled = section.and_then(|section| section.enabled).unwrap_or(usable);
-        if section.is_some() && key.is_none() && needs_key(&row) && section.and_then(|section| section.enabled) != Some(false) {
-            let names = alternatives(&row.key_names);
-            let (message, at) = match enabled {
-                true => (format!("`{name}` has no key: {names} is not set"), at.key("enabled")),
-                false => (format!("`{name}` is switched off: {names} is not set"), at),
-            };
-            report.warning(&at, message, format!("set {names}, or name another secret in `key`"));
+        if key.is_none()
+            && let Some(section) = section
+        {
+            keyless(name, section, &row, enabled, report);
         }
         let headers = section.and_then(|section| section.headers.as_ref());
         let headers = headers.into_iter().flat_map(super::shape::Named::iter).filter_map(|(name, value)| {
@@ -157,7 +155,7 @@ fn providers(
             enabled,
             timeouts: section.and_then(|section| section.timeouts.as_ref()).map(|changes| changed(timeouts, changes)),
             headers: headers.collect(),
-            models: models.unwrap_or_else(|| own_models(&row)),
+            models: models.unwrap_or_else(|| if in_process { own_models() } else { Vec::new() }),
             row,
         };
         (name.to_owned(), Arc::new(entry))
@@ -165,11 +163,28 @@ fn providers(
     names.into_iter().map(entry).collect()
 }
 
-/// Whether a provider is on when nobody says.
-fn usable(row: &Provider, has_key: bool, named: bool, available: &Availability) -> bool {
-    if row.speaks.is_empty() {
-        return true; // Served in process.
+/// Says of a provider that the document names, and whose key is not set, what follows.
+fn keyless(name: &str, section: &ProviderSection, row: &Provider, enabled: bool, report: &mut Report<'_>) {
+    let at = Path::of(&["providers", name]);
+    let unreadable = section.key.is_none() && report.layers().has(&at.key("key"));
+    let wanted = needs_key(row) || section.key.is_some() && row.credential != Credential::None;
+    if unreadable || !wanted || section.enabled == Some(false) {
+        return;
     }
+    let names = alternatives(&row.key_names);
+    let at = if section.key.is_some() { at.key("key") } else { at };
+    let message = if !enabled {
+        format!("`{name}` is switched off: {names} is not set")
+    } else if needs_key(row) {
+        format!("`{name}` is on and has no key: {names} is not set")
+    } else {
+        format!("`{name}` is used without a key: {names} is not set")
+    };
+    report.warning(&at, message, format!("set {names}, or name another secret in `key`"));
+}
+
+/// Whether a provider with an address is on when nobody says.
+fn usable(row: &Provider, has_key: bool, named: bool, available: &Availability) -> bool {
     if row.local {
         return named || has_key || available.reachable.contains(row.name.as_ref());
     }
@@ -181,9 +196,9 @@ fn needs_key(row: &Provider) -> bool {
     !row.key_names.is_empty() && row.credential != Credential::None && !row.local
 }
 
-/// The models of a provider that is served in process.
-fn own_models(row: &Provider) -> Vec<String> {
-    if row.speaks.is_empty() { vec!["echo".to_owned()] } else { Vec::new() }
+/// The models of the provider that is served in process.
+fn own_models() -> Vec<String> {
+    vec!["echo".to_owned()]
 }
 
 fn changed(base: Timeouts, changes: &TimeoutsChange) -> Timeouts {

@@ -155,7 +155,7 @@ section! {
         pub local: Option<bool>,
         /// What it does differently from its dialect's owner.
         pub quirks: Option<QuirksSection>,
-        /// Time budgets for this provider.
+        /// Time budgets for this provider: the fields of `[timeouts]` that differ.
         pub timeouts: Option<TimeoutsChange>,
         /// Models to list at `GET /v1/models`, as they are named at the provider.
         #[example("[\"acme-large\", \"acme-small\"]")]
@@ -261,7 +261,7 @@ section! {
         pub targets: Vec<String>,
         /// Short for `timeouts.total`.
         pub timeout: Option<Period>,
-        /// Time budgets for this route.
+        /// Time budgets for this route: the fields of `[timeouts]` that differ. What it leaves out is as its providers have it.
         pub timeouts: Option<TimeoutsChange>,
         /// Largest request body on this route.
         #[also("max_body_size", "body_limit")]

@@ -21,7 +21,7 @@ impl FromStr for Period {
 
     /// Fails with what is wrong, as the second half of a sentence.
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut rest = text.trim();
+        let mut rest = text;
         if rest.is_empty() {
             return Err("is empty".into());
         }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(read("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(read("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(read("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(read(" 2d "), Ok(Duration::from_secs(172_800)));
+        assert_eq!(read("2d"), Ok(Duration::from_secs(172_800)));
         assert_eq!(read("0s"), Ok(Duration::ZERO));
     }
 
@@ -95,6 +95,7 @@ mod tests {
         assert_eq!(read("20"), Err("has no unit".into()));
         assert_eq!(read("20sec"), Err("has the unknown unit `sec`".into()));
         assert_eq!(read("1.5s"), Err("is not a whole number with a unit".into()));
+        assert_eq!(read(" 1s"), Err("is not a whole number with a unit".into()));
         assert_eq!(read("-1s"), Err("is not a whole number with a unit".into()));
         assert_eq!(read("s"), Err("is not a whole number with a unit".into()));
         assert_eq!(read(""), Err("is empty".into()));

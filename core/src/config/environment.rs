@@ -15,7 +15,7 @@ use super::layer::{Layer, Layers};
 use super::node::{Node, Value};
 use super::origin::Origin;
 use super::path::Path;
-use super::shape::{Kind, Section};
+use super::shape::{Kind, Section, unknown};
 use super::source::Source;
 
 /// The variable that may hold a whole document.
@@ -107,8 +107,10 @@ fn bind(root: &mut Node, below: &Layers, name: &str, value: &str, providers: &[&
         let (key, next) = match kind {
             Kind::Section(section) | Kind::WordOr(_, section) => {
                 let key = segment.to_ascii_lowercase();
-                // An unknown field is put where it stands; the reader refuses it with its nearest names.
-                let next = field(section, &key).unwrap_or(Kind::Text);
+                let Some(next) = field(section, &key) else {
+                    let (message, help) = unknown(&key, &at, section);
+                    return Err(refuse(&at.key(&key), message, help));
+                };
                 (key, next)
             }
             Kind::Map(of) => (key_of(segment, &at, root, below, providers), *of),
@@ -122,7 +124,7 @@ fn bind(root: &mut Node, below: &Layers, name: &str, value: &str, providers: &[&
         kind = next;
     }
     let text = value.trim();
-    let node = if kind.takes_json() && text.starts_with(['{', '[']) {
+    let mut node = if kind.takes_json() && text.starts_with(['{', '[']) {
         Source::variable(LAYER, name, text).json().map_err(|error| Diagnostic { path: at.to_string(), ..error })?
     } else if matches!(kind, Kind::Section(_) | Kind::Map(_)) {
         let help = format!("write it as JSON, `{}={{...}}`, or set one field, `{}__...`", variable(&path), variable(&path));
@@ -130,7 +132,6 @@ fn bind(root: &mut Node, below: &Layers, name: &str, value: &str, providers: &[&
     } else {
         kind.leaf(text, &origin)
     };
-    let mut node = node;
     claim(&mut node, &origin);
     root.put(&path, node);
     Ok(())

@@ -45,6 +45,7 @@
 //! | `alternative.rs`, `check/`, `target.rs`, `address.rs` | contradictions |
 //! | `row.rs`, `compile.rs` | the meaning |
 //! | `diagnostic.rs` | what is wrong |
+//! | `reference.rs`, `starter.rs`, `schema.rs` | `docs/config.md`, `edgeway init`, the JSON Schema |
 
 mod address;
 mod alternative;
@@ -59,11 +60,14 @@ mod load;
 mod node;
 mod origin;
 mod path;
+mod reference;
 mod row;
+mod schema;
 mod secret_name;
 mod shape;
 mod size;
 mod source;
+mod starter;
 mod target;
 mod word;
 
@@ -86,9 +90,12 @@ pub use duration::Period;
 pub use layer::{Layer, Layers};
 pub use load::{Loaded, load};
 pub use origin::Origin;
+pub use reference::reference;
+pub use schema::schema;
 pub use secret_name::SecretName;
 pub use shape::Named;
 pub use size::Size;
+pub use starter::starter;
 
 /// A compiled configuration: valid, complete, immutable.
 #[derive(Clone, Debug)]

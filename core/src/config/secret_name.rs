@@ -85,7 +85,7 @@ impl Shape for SecretName {
             );
             return None;
         }
-        let name = text.trim();
+        let name = text.as_str();
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
         if let Some(inner) = name.strip_prefix('$').map(|inner| inner.trim_matches(['{', '}'])) {
             report.error(at, "a secret is written by its name alone", format!("write \"{}\"", super::diagnostic::shown(inner)));

@@ -79,7 +79,10 @@ impl Kind {
             Self::Duration => "a duration like `\"20s\"`, `\"500ms\"` or `\"2m\"`".into(),
             Self::Size => "a size like `\"32MiB\"` or `\"10MB\"`".into(),
             Self::Word(words) => alternatives(&quoted(&words())),
-            Self::WordOr(words, _) => format!("{} or a table", alternatives(&quoted(&words()))),
+            Self::WordOr(words, _) => {
+                let words: Vec<String> = quoted(&words()).iter().map(|word| format!("`{word}`")).collect();
+                format!("{} or a table", words.join(", "))
+            }
             Self::List(of) => format!("a list of {}", of.plural()),
             Self::Map(of) => format!("a table of {}", of.plural()),
             Self::Section(_) => "a table".into(),
@@ -310,8 +313,8 @@ impl<'a> Fields<'a> {
         let Value::Table(entries) = &node.value else { return mistyped(Kind::Section(section), node, at, report) };
         for key in node.keys() {
             if !section.fields.iter().any(|field| field.name == key) {
-                let place = if at.is_root() { "the document".to_owned() } else { format!("`{at}`") };
-                report.error(&at.key(key), format!("there is no field `{}` in {place}", shown(key)), suggestion(key, section));
+                let (message, help) = unknown(key, at, section);
+                report.error(&at.key(key), message, help);
             }
         }
         Some(Self { entries, at })
@@ -333,6 +336,12 @@ impl<'a> Fields<'a> {
             None => T::absent(),
         }
     }
+}
+
+/// What is said of a key that is no field: the message and the way out.
+pub(super) fn unknown(key: &str, at: &Path, section: &Section) -> (String, String) {
+    let place = if at.is_root() { "the document".to_owned() } else { format!("`{at}`") };
+    (format!("there is no field `{}` in {place}", shown(key)), suggestion(key, section))
 }
 
 fn suggestion(key: &str, section: &Section) -> String {

@@ -20,13 +20,12 @@ impl FromStr for Size {
 
     /// Fails with what is wrong, as the second half of a sentence.
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         if number.is_empty() {
             return Err("is not a whole number with a unit".into());
         }
-        let unit = unit.trim_start();
+        let unit = unit.trim_start_matches(' ');
         let scale = match unit {
             "" => 1,
             _ => match UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)) {

@@ -40,10 +40,17 @@ impl<'a> Source<'a> {
 
     /// Reads a whole document: JSON when it starts with a brace, which no TOML does.
     pub(super) fn document(&self) -> Result<Node, Vec<Diagnostic>> {
-        if self.text.trim_start().starts_with('{') { self.json().map_err(|error| vec![error]) } else { self.toml() }
+        if !self.text.trim_start().starts_with('{') {
+            return self.toml();
+        }
+        let mut root = self.json().map_err(|error| vec![error])?;
+        if let Value::Table(entries) = &mut root.value {
+            entries.remove("$schema"); // It is for editors.
+        }
+        Ok(root)
     }
 
-    /// Reads TOML; every syntax error is reported.
+    /// Reads TOML; every syntax error is reported, one a line.
     fn toml(&self) -> Result<Node, Vec<Diagnostic>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         if errors.is_empty() {
@@ -54,7 +61,14 @@ impl<'a> Source<'a> {
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
             self.refuse(offset, format!("this is not valid TOML: {message}"), "correct the syntax; see https://toml.io")
         };
-        Err(errors.iter().map(report).collect())
+        // A parser that goes on after an error says more of the same line, which only confuses.
+        let mut found: Vec<Diagnostic> = Vec::new();
+        for error in errors.iter().map(report) {
+            if found.iter().all(|earlier| earlier.origin != error.origin && earlier.origin.line != error.origin.line) {
+                found.push(error);
+            }
+        }
+        Err(found)
     }
 
     fn table(&self, table: &DeTable<'_>, origin: Origin) -> Node {

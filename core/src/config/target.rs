@@ -2,7 +2,7 @@
 
 use super::diagnostic::{alternatives, nearest, shown};
 use super::document::Document;
-use crate::provider::Provider;
+use crate::provider::{Provider, catalog};
 
 /// How far a chain of aliases is followed to tell a cycle from a chain; both are refused.
 const LONGEST_TRAIL: usize = 16;
@@ -51,6 +51,9 @@ impl<'a> Names<'a> {
             };
             return Err((message, help));
         };
+        if provider.is_empty() {
+            return Err((format!("the target `{}` names no provider", shown(text)), FORM.into()));
+        }
         if model.is_empty() {
             let help = format!("write the model's name at {provider} after the slash: \"{provider}/...\"");
             return Err((format!("the target `{}` names no model", shown(text)), help));
@@ -99,6 +102,9 @@ impl<'a> Names<'a> {
 
     /// "Did you mean" for the name of a provider.
     pub(super) fn nearest_providers(&self, name: &str) -> String {
+        if let Some(row) = self.known_as(name) {
+            return format!("it is called `{row}` here");
+        }
         let built_in = self.rows.iter().map(|row| row.name.as_ref());
         let near = nearest(name, built_in.chain(self.document.providers.names()));
         if near.is_empty() {
@@ -110,7 +116,16 @@ impl<'a> Names<'a> {
 
     /// The built-in providers whose names are most like `name`.
     pub(super) fn nearest_built_in(&self, name: &str) -> Vec<&'a str> {
-        nearest(name, self.rows.iter().map(|row| row.name.as_ref()))
+        match self.known_as(name) {
+            Some(row) => vec![row],
+            None => nearest(name, self.rows.iter().map(|row| row.name.as_ref())),
+        }
+    }
+
+    /// The built-in provider that people also know under this name.
+    fn known_as(&self, name: &str) -> Option<&'a str> {
+        let canonical = catalog::canonical(name);
+        self.rows.iter().map(|row| row.name.as_ref()).find(|row| *row == canonical && *row != name)
     }
 
     fn aliases(&self) -> impl Iterator<Item = &str> {

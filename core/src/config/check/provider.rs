@@ -23,7 +23,7 @@ pub(super) fn providers(document: &Document, rows: &[Provider], report: &mut Rep
         match built_in {
             Some(row) if row.speaks.is_empty() => in_process(section, &at, report),
             Some(row) => built_in_addresses(row, section, &at, report),
-            None => custom(name, section, &names, &at, report),
+            None => custom(name, &names, &at, report),
         }
         addresses(name, section, built_in, &at, report);
         if let Some(headers) = &section.headers {
@@ -39,7 +39,7 @@ pub(super) fn providers(document: &Document, rows: &[Provider], report: &mut Rep
 }
 
 /// A provider of the document's own.
-fn custom(name: &str, section: &ProviderSection, names: &Names<'_>, at: &Path, report: &mut Report<'_>) {
+fn custom(name: &str, names: &Names<'_>, at: &Path, report: &mut Report<'_>) {
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(valid) {
         let message = format!("`{}` is no name for a provider", shown(name));
@@ -55,9 +55,8 @@ fn custom(name: &str, section: &ProviderSection, names: &Names<'_>, at: &Path, r
         }
         report.error(at, format!("`{}` is not a built-in provider and has no address", shown(name)), help);
     }
-    let empty = section.dialects.as_ref().is_some_and(Vec::is_empty) || section.speaks.as_ref().is_some_and(Vec::is_empty);
-    if empty {
-        let field = if section.speaks.is_some() { "speaks" } else { "dialects" };
+    let layers = report.layers();
+    for field in ["dialects", "speaks"].into_iter().filter(|field| layers.is_empty_list(&at.key(field))) {
         report.error(
             &at.key(field),
             "a provider speaks at least one protocol",
@@ -106,7 +105,7 @@ fn built_in_addresses(native: &Provider, section: &ProviderSection, at: &Path, r
                     report.error(&at.key("dialects").index(index), message, "give the address with `speaks`");
                 }
             }
-            if dialects.is_empty() {
+            if report.layers().is_empty_list(&at.key("dialects")) {
                 report.error(&at.key("dialects"), "a provider speaks at least one protocol", "leave the field out");
             }
         }

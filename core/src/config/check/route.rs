@@ -1,6 +1,6 @@
 //! Aliases, targets and patterns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::diagnostic::{Report, nearest, shown};
 use super::super::document::{Document, ModelSection, RouteSection};
@@ -129,7 +129,9 @@ fn patterns(section: &RouteSection, at: &Path, report: &mut Report<'_>) {
         if body.contains('*') {
             let message = format!("`{}` has a `*` that is not at its end", shown(pattern));
             report.error(&at, message, "write the beginning of the name and one `*`: \"gpt-*\"");
-        } else if pattern.is_empty() || pattern.trim() != pattern || pattern.chars().any(char::is_control) {
+        } else if pattern.is_empty() {
+            report.error(&at, "an empty name matches no model", "write a model's name, or \"*\" for every request");
+        } else if pattern.trim() != pattern || pattern.chars().any(char::is_control) {
             let message = format!("`{}` matches no model", shown(pattern));
             report.error(&at, message, "write a model's name without space around it, or \"*\" for every request");
         }
@@ -150,8 +152,13 @@ fn unreachable(document: &Document, report: &mut Report<'_>) {
         let covered: Vec<Option<&str>> = route.models.iter().map(|pattern| earlier.covering(pattern)).collect();
         let at = Path::of(&["routes", name]);
         let help = "raise its `priority`, put it first, or narrow the other one's `models`";
-        if let (Some(Some(first)), true) = (covered.first(), covered.iter().all(Option::is_some)) {
-            let message = format!("this route is never taken: `{}` comes first and matches all it does", shown(first));
+        if !covered.is_empty() && covered.iter().all(Option::is_some) {
+            let by: BTreeSet<&str> = covered.iter().flatten().copied().collect();
+            let names: Vec<String> = by.iter().map(|name| format!("`{}`", shown(name))).collect();
+            let message = match names.as_slice() {
+                [one] => format!("this route is never taken: {one} comes first and matches all it does"),
+                more => format!("this route is never taken: {} come first and match all it does", more.join(" and ")),
+            };
             report.warning(&at, message, help);
         } else {
             for (index, by) in covered.iter().enumerate() {
