@@ -12,6 +12,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -216,6 +217,19 @@ impl From<Json<'_>> for Value {
             Json::String(text) => Value::String(text.into_owned()),
             Json::Array(items) => items.into_iter().map(Value::from).collect(),
             Json::Object(fields) => fields.into_iter().map(|(key, value)| (key.into_owned(), Value::from(value))).collect(),
+        }
+    }
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) => number.serialize(serializer),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(fields) => serializer.collect_map(fields.iter().map(|(key, value)| (key, value))),
         }
     }
 }

@@ -1,55 +1,134 @@
-//! AnthropicMessages (being built).
-use super::*;
+//! Anthropic Messages, both ways.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `wire.rs`, `tree.rs` | the protocol's JSON: what is written, what is read |
+//! | `block.rs` | content blocks, read |
+//! | `request.rs` | requests, both ways |
+//! | `generation.rs` | what each generation of Claude takes |
+//! | `response.rs`, `usage.rs` | whole responses, both ways |
+//! | `stream.rs` | stream events, both ways |
+//! | `error.rs` | errors, both ways |
+//!
+//! Sources: the official SDKs (`@anthropic-ai/sdk` 1.11, PyPI `anthropic` 2.11) for the shapes; the
+//! vendor's documentation for what is refused.
+//!
+//! Callers of this protocol with another provider behind them get its state back and forth: another
+//! provider's signature of reasoning is tagged in `thinking.signature`, its signature of a call rides
+//! in the `tool_use` id (see [`crate::chat::carry`]).
+//!
+//! Invariant: thinking is never rewritten. A block goes back with its own signature to the dialect
+//! that signed it, or not at all.
+
+mod block;
+mod error;
+mod generation;
+mod request;
+mod response;
+mod stream;
+mod usage;
+mod wire;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target};
+use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
+use crate::error::{Error, Result, Upstream};
+
+const ME: DialectId = DialectId::AnthropicMessages;
+
+/// The API version of requests that the gateway writes itself. Later ones (2026-10-21) refuse
+/// `temperature`, `top_p` and `top_k` even for models that take them. A caller's own
+/// `anthropic-version` goes before it.
+pub const VERSION: &str = "2023-06-01";
+
 /// The dialect.
 #[derive(Debug)]
 pub struct AnthropicMessages;
+
 impl Dialect for AnthropicMessages {
     fn id(&self) -> DialectId {
-        DialectId::AnthropicMessages
+        ME
     }
-    fn path(&self, _: &str, _: bool) -> String {
-        String::new()
+
+    fn path(&self, _model: &str, _stream: bool) -> String {
+        "/messages".into()
     }
+
     fn request_headers(&self) -> &'static [&'static str] {
-        &[]
+        &["anthropic-version", "anthropic-beta", "anthropic-user-profile-id"]
     }
+
+    fn fixed_headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[("anthropic-version", VERSION)]
+    }
+
     fn response_headers(&self) -> &'static [&'static str] {
-        &[]
+        &[
+            "request-id",
+            "anthropic-ratelimit-*",
+            "anthropic-priority-*",
+            "anthropic-organization-id",
+            "anthropic-workspace-id",
+            "retry-after",
+            "retry-after-ms",
+            "x-should-retry",
+        ]
     }
+
     fn request_id_header(&self) -> &'static str {
-        "x-request-id"
+        "request-id"
     }
-    fn decode_request(&self, _: RequestHead<'_>, _: &[u8]) -> Result<ChatRequest> {
-        Ok(ChatRequest::default())
+
+    fn decode_request(&self, _head: RequestHead<'_>, body: &[u8]) -> Result<ChatRequest> {
+        request::decode(body)
     }
-    fn encode_request(&self, _: &ChatRequest, _: Target<'_>, _: &mut Warnings) -> Result<EncodedRequest> {
-        Ok(EncodedRequest::default())
+
+    fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
+        request::encode(request, target, warnings)
     }
-    fn decode_response(&self, _: &[u8]) -> Result<ChatResponse> {
-        Ok(ChatResponse::default())
+
+    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
+        response::decode(body)
     }
-    fn encode_response(&self, _: &ChatResponse, _: &Reply, _: &mut Warnings) -> Bytes {
-        Bytes::new()
+
+    fn encode_response(&self, response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
+        response::encode(response, reply, warnings)
     }
+
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        unimplemented!()
+        Box::<stream::Decoder>::default()
     }
-    fn stream_encoder(&self, _: Reply) -> Box<dyn StreamEncoder> {
-        unimplemented!()
+
+    fn stream_encoder(&self, reply: Reply) -> Box<dyn StreamEncoder> {
+        Box::new(stream::Encoder::new(reply))
     }
+
     fn stream_sniffer(&self) -> Box<dyn StreamSniffer> {
-        unimplemented!()
+        Box::<stream::Sniffer>::default()
     }
-    fn usage(&self, _: &[u8]) -> Option<Usage> {
-        None
+
+    fn usage(&self, body: &[u8]) -> Option<Usage> {
+        #[derive(Deserialize)]
+        struct Metered {
+            usage: usage::Counters,
+        }
+        serde_json::from_slice::<Metered>(body).ok().map(|metered| metered.usage.usage())
     }
-    fn decode_error(&self, upstream: Upstream, _: &HeaderMap) -> Error {
-        Error::new(crate::ErrorKind::UpstreamInvalid, "").upstream(upstream)
+
+    fn decode_error(&self, upstream: Upstream, headers: &HeaderMap) -> Error {
+        error::decode(upstream, headers)
     }
-    fn encode_error(&self, _: &Error, _: &str) -> Bytes {
-        Bytes::new()
+
+    fn encode_error(&self, error: &Error, request_id: &str) -> Bytes {
+        error::encode(error, request_id)
     }
-    fn encode_stream_error(&self, _: &Error, _: &Reply, _: bool) -> Vec<u8> {
-        Vec::new()
+
+    fn encode_stream_error(&self, error: &Error, reply: &Reply, _began: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        error::encode_event(error, &reply.id, &mut out);
+        out
     }
 }
