@@ -89,7 +89,7 @@ pub enum PartHead {
 pub enum Delta {
     /// More text, reasoning, refusal or JSON arguments.
     Text(String),
-    /// The part's proof; replaces an earlier one.
+    /// The part's proof; replaces an earlier one. A tool call's comes before its arguments.
     Signature(Signature),
     /// A field without a canonical name (a citation, say). Arrays of the same field are appended, other values replaced.
     Extra {

@@ -64,10 +64,13 @@ impl Index {
         events: &mut Vec<ChatEvent>,
     ) {
         let Self { choice, part } = *self;
-        let deltas: Vec<Delta> = (!text.is_empty())
-            .then(|| Delta::Text(text.to_owned()))
+        let proof = signature.clone().map(Delta::Signature);
+        // A call's proof goes first: encoders that carry it in the call's id send that with the first arguments.
+        let (before, after) = if matches!(head, PartHead::ToolCall { .. }) { (proof, None) } else { (None, proof) };
+        let deltas: Vec<Delta> = before
             .into_iter()
-            .chain(signature.clone().map(Delta::Signature))
+            .chain((!text.is_empty()).then(|| Delta::Text(text.to_owned())))
+            .chain(after)
             .chain(extra.into_iter().flat_map(all).map(|(dialect, field, value)| Delta::Extra { dialect, field, value }))
             .collect();
         events.push(ChatEvent::PartStart { choice, part, head });

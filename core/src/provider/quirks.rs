@@ -41,8 +41,16 @@ pub struct Quirks {
     pub text_as_string: bool,
     /// Keeps `reasoning_content` of earlier assistant turns (DeepSeek's and Moonshot's thinking models want it back with tool calls).
     pub reasoning_content: bool,
+    /// Keeps `reasoning_details` of earlier assistant turns, signatures included (OpenRouter).
+    pub reasoning_details: bool,
     /// Calls the seed `random_seed` (Mistral).
     pub random_seed: bool,
+    /// Takes `top_k` beside OpenAI's sampling parameters (vLLM, Together, OpenRouter).
+    pub top_k: bool,
+    /// Takes Anthropic's `cache_control` on parts and tools (OpenRouter, LiteLLM).
+    pub cache_control: bool,
+    /// Takes `tool_choice: allowed_tools` (OpenAI); others are sent a shorter list of tools.
+    pub allowed_tools: bool,
     /// Knows Anthropic's or OpenAI's beta headers, so they may be sent.
     pub beta_headers: bool,
 }
@@ -64,7 +72,11 @@ impl Quirks {
         no_logprobs: false,
         text_as_string: false,
         reasoning_content: false,
+        reasoning_details: false,
         random_seed: false,
+        top_k: false,
+        cache_control: false,
+        allowed_tools: false,
         beta_headers: false,
     };
 }

@@ -1,55 +1,118 @@
-//! OpenAiChat (being built).
-use super::*;
+//! OpenAI Chat Completions, the dialect of OpenAI and of everything compatible with it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `request.rs`, `message.rs`, `part.rs`, `tool.rs` | requests, by noun, both ways; `encoding.rs` notes what they lose |
+//! | `response.rs`, `usage.rs` | whole responses, both ways |
+//! | `stream/` | stream events, both ways, and the sniffer |
+//! | `error.rs` | errors, both ways |
+//! | `wire.rs` | a chunk's JSON types |
+//!
+//! What providers do differently is a [`Quirks`](crate::provider::Quirks) flag where it has to be
+//! known beforehand (requests), and is simply accepted where it shows itself (responses, streams).
+//!
+//! Callers of this dialect have no field for signed reasoning; it rides in tool call ids, see
+//! [`crate::chat::carry`].
+
+mod encoding;
+mod error;
+mod message;
+mod part;
+mod request;
+mod response;
+mod stream;
+mod tool;
+mod usage;
+mod wire;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target};
+use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
+use crate::error::{Error, Result, Upstream};
+
+const DIALECT: DialectId = DialectId::OpenAiChat;
+
 /// The dialect.
 #[derive(Debug)]
 pub struct OpenAiChat;
+
 impl Dialect for OpenAiChat {
     fn id(&self) -> DialectId {
-        DialectId::OpenAiChat
+        DIALECT
     }
-    fn path(&self, _: &str, _: bool) -> String {
-        String::new()
+
+    fn path(&self, _model: &str, _stream: bool) -> String {
+        "/chat/completions".to_owned()
     }
+
     fn request_headers(&self) -> &'static [&'static str] {
-        &[]
+        &["openai-organization", "openai-project", "openai-beta", "idempotency-key", "x-client-request-id"]
     }
+
     fn response_headers(&self) -> &'static [&'static str] {
-        &[]
+        &[
+            "openai-model",
+            "openai-processing-ms",
+            "openai-version",
+            "retry-after",
+            "retry-after-ms",
+            "x-should-retry",
+            "x-ratelimit-*",
+        ]
     }
+
     fn request_id_header(&self) -> &'static str {
         "x-request-id"
     }
-    fn decode_request(&self, _: RequestHead<'_>, _: &[u8]) -> Result<ChatRequest> {
-        Ok(ChatRequest::default())
+
+    fn decode_request(&self, _head: RequestHead<'_>, body: &[u8]) -> Result<ChatRequest> {
+        request::decode(body)
     }
-    fn encode_request(&self, _: &ChatRequest, _: Target<'_>, _: &mut Warnings) -> Result<EncodedRequest> {
-        Ok(EncodedRequest::default())
+
+    fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
+        request::encode(request, target, warnings)
     }
-    fn decode_response(&self, _: &[u8]) -> Result<ChatResponse> {
-        Ok(ChatResponse::default())
+
+    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
+        response::decode(body)
     }
-    fn encode_response(&self, _: &ChatResponse, _: &Reply, _: &mut Warnings) -> Bytes {
-        Bytes::new()
+
+    fn encode_response(&self, response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
+        response::encode(response, reply, warnings)
     }
+
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        unimplemented!()
+        Box::new(stream::Decoder::default())
     }
-    fn stream_encoder(&self, _: Reply) -> Box<dyn StreamEncoder> {
-        unimplemented!()
+
+    fn stream_encoder(&self, reply: Reply) -> Box<dyn StreamEncoder> {
+        Box::new(stream::Encoder::new(reply))
     }
+
     fn stream_sniffer(&self) -> Box<dyn StreamSniffer> {
-        unimplemented!()
+        Box::new(stream::Sniffer::default())
     }
-    fn usage(&self, _: &[u8]) -> Option<Usage> {
-        None
+
+    fn usage(&self, body: &[u8]) -> Option<Usage> {
+        #[derive(Deserialize)]
+        struct Ending {
+            usage: Option<usage::WireUsage>,
+        }
+        serde_json::from_slice::<Ending>(body).ok()?.usage.map(usage::WireUsage::buckets)
     }
-    fn decode_error(&self, upstream: Upstream, _: &HeaderMap) -> Error {
-        Error::new(crate::ErrorKind::UpstreamInvalid, "").upstream(upstream)
+
+    fn decode_error(&self, upstream: Upstream, headers: &HeaderMap) -> Error {
+        error::decode(upstream, headers)
     }
-    fn encode_error(&self, _: &Error, _: &str) -> Bytes {
-        Bytes::new()
+
+    fn encode_error(&self, error: &Error, _request_id: &str) -> Bytes {
+        error::encode(error)
     }
-    fn encode_stream_error(&self, _: &Error, _: &Reply, _: bool) -> Vec<u8> {
-        Vec::new()
+
+    fn encode_stream_error(&self, error: &Error, _reply: &Reply, _began: bool) -> Vec<u8> {
+        error::encode_frame(error)
     }
 }

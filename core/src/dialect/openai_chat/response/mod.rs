@@ -1,0 +1,51 @@
+//! Whole responses, both ways.
+//!
+//! | wire | canonical |
+//! |---|---|
+//! | `message.content`, Mistral's `text` and `thinking` chunks | [`Text`], [`Reasoning`] |
+//! | `message.reasoning_content`, `message.reasoning` | readable [`Reasoning`] |
+//! | `message.reasoning_details` (OpenRouter) | the same, signed by this dialect |
+//! | `message.annotations` | a field of the text |
+//! | `message.audio`, `message.images` (OpenRouter) | [`Media`] |
+//! | `finish_reason`, `native_finish_reason` (OpenRouter), `stop_reason` (vLLM) | [`FinishReason`] |
+//! | unknown fields of the response and of a choice | [`Extra`]; those of a message under `message` |
+//!
+//! Signed reasoning of other dialects rides in the id of the call that follows it. Where no call
+//! follows, nothing needs it: only tool conversations are checked for it.
+//!
+//! Source: openai-python `types/chat/chat_completion.py`.
+
+mod decode;
+mod encode;
+
+pub(super) use decode::{AudioAnswer, decode, decode_image, invented_id, split_chunk, tokens};
+pub(super) use encode::{encode, encode_audio, encode_finish, encode_images, encode_logprobs, response_id};
+
+use crate::chat::{Finish, FinishReason};
+
+/// Names a reason. `stop` after a call is what OpenAI says when the call was forced.
+pub(super) fn decode_finish(word: &str, native: Option<&str>, stop_sequence: Option<String>, called: bool) -> FinishReason {
+    let unified = match word {
+        "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" | "COMPLETE" if called => Finish::ToolCalls,
+        "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" | "COMPLETE" => Finish::Stop,
+        "length" | "max_tokens" | "model_length" => Finish::Length,
+        "tool_calls" | "function_call" | "tool_use" => Finish::ToolCalls,
+        "content_filter" | "sensitive" => Finish::ContentFilter,
+        "error" | "network_error" | "insufficient_system_resource" => Finish::Error,
+        "" if called => Finish::ToolCalls,
+        _ => Finish::Other,
+    };
+    let raw = native.filter(|native| !native.is_empty()).unwrap_or(word);
+    FinishReason { unified, raw: raw.to_owned(), stop_sequence }
+}
+
+/// The protocol's word for a reason, and whether it says the same.
+pub(super) fn finish_word(finish: Finish) -> (&'static str, bool) {
+    match finish {
+        Finish::Stop => ("stop", true),
+        Finish::Length => ("length", true),
+        Finish::ToolCalls => ("tool_calls", true),
+        Finish::ContentFilter => ("content_filter", true),
+        Finish::Pause | Finish::Error | Finish::Other => ("stop", false),
+    }
+}
