@@ -35,17 +35,17 @@ pub enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Parses a whole text. Refuses what follows the first value, and more than 128 levels.
-    pub fn parse(text: &'a [u8]) -> Result<Self, serde_json::Error> {
+    /// Reads a whole text. Refuses what follows the first value, and more than 128 levels.
+    pub fn read(text: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)
     }
 
     /// Parses a caller's body: refuses duplicate keys too, because two readers may take different ones.
-    pub fn request(body: &'a [u8]) -> Result<Self> {
+    pub fn parse(body: &'a [u8]) -> Result<Self> {
         let refuse = |why: &dyn fmt::Display| {
             Error::new(ErrorKind::InvalidRequest, format!("The body is not valid JSON: {why}. Send one JSON object."))
         };
-        let json = Self::parse(body).map_err(|error| refuse(&error))?;
+        let json = Self::read(body).map_err(|error| refuse(&error))?;
         match json.duplicate() {
             Some(key) => Err(refuse(&format_args!("an object holds the key {key:?} twice"))),
             None => Ok(json),
@@ -354,11 +354,11 @@ mod tests {
 
     #[test]
     fn a_key_twice_is_refused_in_small_and_large_objects() {
-        let error = Json::request(br#"{"a":{"role":1,"x":2,"role":3}}"#).unwrap_err();
+        let error = Json::parse(br#"{"a":{"role":1,"x":2,"role":3}}"#).unwrap_err();
         assert!(error.message.contains("\"role\" twice"), "{}", error.message);
         let large: String = (0..50).map(|n| format!("\"k{n}\":0,")).collect();
-        assert!(Json::request(format!("{{{large}\"k50\":0}}").as_bytes()).is_ok());
-        assert!(Json::request(format!("{{{large}\"k7\":0}}").as_bytes()).is_err());
+        assert!(Json::parse(format!("{{{large}\"k50\":0}}").as_bytes()).is_ok());
+        assert!(Json::parse(format!("{{{large}\"k7\":0}}").as_bytes()).is_err());
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
         assert!(Json::parse(nested(127).as_bytes()).is_ok());
         assert!(Json::parse(nested(100_000).as_bytes()).is_err());
         for text in [&b"{"[..], b"", b"{} {}", b"\xff", b"\"\xff\"", b"NaN", b"1e999", b"{'a':1}"] {
-            let error = Json::request(text).unwrap_err();
+            let error = Json::parse(text).unwrap_err();
             assert_eq!(error.kind, ErrorKind::InvalidRequest, "{text:?}");
         }
     }

@@ -32,7 +32,7 @@ use crate::wire::json_writer::Object;
 pub(super) fn decode(body: &[u8]) -> Result<ChatRequest> {
     let mut request = ChatRequest::default();
     let mut draft = Draft::default();
-    for (key, value) in Json::request(body)?.object(At::Root)? {
+    for (key, value) in Json::parse(body)?.object(At::Root)? {
         let at = At::Root.field(&key);
         match &*key {
             "model" => request.model = value.string(at)?,

@@ -16,7 +16,7 @@ pub(in super::super) fn decode(body: &[u8]) -> Result<ChatResponse> {
     let invalid = |source: &dyn std::fmt::Display| {
         Error::new(ErrorKind::UpstreamInvalid, "The provider's answer could not be understood.").source(source)
     };
-    let json = Json::parse(body).map_err(|error| invalid(&error))?;
+    let json = Json::read(body).map_err(|error| invalid(&error))?;
     if let Some(problem) = json.get("error").filter(|problem| !problem.is_null()) {
         return Err(error::decode_in_band(&problem.clone().into()));
     }
