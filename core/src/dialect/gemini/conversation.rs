@@ -173,7 +173,7 @@ pub(super) fn encode<'a>(messages: &'a [Message], family: Family, warnings: &mut
     let mut system = Vec::new();
     let mut contents: Vec<Content<'a>> = Vec::with_capacity(messages.len());
     let mut names: HashMap<&str, &str> = HashMap::new();
-    let turn = messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
+    let turn = turn_start(messages);
     let mut results: Option<Results<'a>> = None;
     for (index, message) in messages.iter().enumerate() {
         note_losses(message, index, warnings);
@@ -211,6 +211,12 @@ pub(super) fn encode<'a>(messages: &'a [Message], family: Family, warnings: &mut
     }
     let system = (!system.is_empty()).then(|| Content { parts: Some(system), ..Content::default() });
     Ok((system, contents))
+}
+
+/// Where the current turn begins: the last thing that the user said, unless it came along with results.
+fn turn_start(messages: &[Message]) -> usize {
+    let follows_results = |index: usize| index.checked_sub(1).is_some_and(|before| messages[before].role == Role::Tool);
+    (0..messages.len()).rfind(|index| messages[*index].role == Role::User && !follows_results(*index)).unwrap_or(0)
 }
 
 fn note_losses(message: &Message, index: usize, warnings: &mut Warnings) {

@@ -49,20 +49,16 @@ pub(super) fn encode(usage: &Usage) -> UsageMetadata<'static> {
         candidates_token_count: Some(candidates.into()),
         thoughts_token_count: some(usage.reasoning),
         total_token_count: Some(usage.total().into()),
-        prompt_tokens_details: details(prompt, usage.audio_input),
-        candidates_tokens_details: details(candidates, usage.audio_output),
+        prompt_tokens_details: details(usage.audio_input),
+        candidates_tokens_details: details(usage.audio_output),
         ..UsageMetadata::default()
     }
 }
 
-/// The modalities, where there is more than text.
-fn details(total: u64, audio: u64) -> Option<Vec<ModalityTokenCount<'static>>> {
-    let of = |modality: &'static str, count: u64| ModalityTokenCount {
-        modality: Some(modality.into()),
-        token_count: Some(count.into()),
-        ..ModalityTokenCount::default()
-    };
-    (audio > 0).then(|| vec![of("TEXT", total.saturating_sub(audio)), of("AUDIO", audio)])
+/// The audio among the tokens. What the others are is not known.
+fn details(audio: u64) -> Option<Vec<ModalityTokenCount<'static>>> {
+    let audio = (audio > 0).then(|| Int::from(audio))?;
+    Some(vec![ModalityTokenCount { modality: Some("AUDIO".into()), token_count: Some(audio), ..Default::default() }])
 }
 
 #[cfg(test)]
