@@ -37,8 +37,6 @@ pub static ALIASES: &[(&str, &str)] = &[
     ("hf", "huggingface"),
     ("kimi", "moonshot"),
     ("lm-studio", "lmstudio"),
-    ("mistralai", "mistral"),
-    ("moonshotai", "moonshot"),
     ("nvidia-nim", "nvidia"),
     ("together-ai", "together"),
     ("togetherai", "together"),

@@ -75,3 +75,8 @@ impl Provider {
         }
     }
 }
+
+/// The guide's Rust is compiled and run with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/add-a-provider.md")]
+struct AddAProvider;

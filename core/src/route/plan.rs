@@ -8,7 +8,8 @@
 //! | 2 | an alias | `fast` |
 //! | 3 | `provider/model` | `groq/llama-3.1-8b-instant` |
 //! | 4 | a model that one provider lists | `llama-3.1-8b-instant` |
-//! | 5 | a bare name that one provider owns | `claude-sonnet-4-5` |
+//! | 5 | `provider/model` with another name of the provider | `google/gemini-2.5-flash` |
+//! | 6 | a bare name that one provider owns | `claude-sonnet-4-5` |
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::config::{Config, ProviderEntry, Route, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model;
 use crate::ports::Timeouts;
+use crate::provider::catalog;
 
 /// Where a request may go, in order.
 #[derive(Clone, Debug)]
@@ -56,6 +58,12 @@ pub fn plan(config: &Config, model: &str) -> Result<Plan> {
     let lists = |entry: &&Arc<ProviderEntry>| entry.enabled && entry.models.iter().any(|listed| listed == model);
     if let Some(entry) = only(config.providers.values().filter(lists)) {
         return Ok(direct(config, vec![target(config, entry, model)], "its provider lists the model"));
+    }
+    if let Some((provider, name)) = model.split_once('/')
+        && let Some(entry) = config.providers.get(catalog::canonical(provider))
+        && !name.is_empty()
+    {
+        return named(config, entry, name, model);
     }
     let owns = |entry: &&Arc<ProviderEntry>| entry.row.owns.iter().any(|prefix| model.starts_with(prefix.as_ref()));
     if let Some(entry) = only(config.providers.values().filter(owns)) {

@@ -1,7 +1,16 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::config::{Availability, Config, compile, load};
 use crate::dialect::DialectId;
+use crate::route;
+
+/// The configuration that `toml` compiles to, where the variable `key` is set.
+fn configured(toml: &str, key: &str) -> Config {
+    let loaded = load(Some(("edgeway.toml", toml)), []).expect("readable");
+    let available = Availability { secrets: [key.to_owned()].into(), ..Availability::default() };
+    compile(&loaded, &available).expect("valid").0
+}
 
 fn rows() -> impl Iterator<Item = &'static Provider> {
     PROVIDERS.iter()
@@ -94,4 +103,52 @@ fn a_caller_keeps_its_dialect_where_the_provider_speaks_it() {
     assert_eq!(dialect("minimax", DialectId::Gemini), DialectId::AnthropicMessages);
     assert_eq!(dialect("google", DialectId::OpenAiChat), DialectId::Gemini);
     assert_eq!(dialect("groq", DialectId::AnthropicMessages), DialectId::OpenAiChat);
+}
+
+#[test]
+fn a_model_can_be_asked_for_by_an_alias_of_its_provider() {
+    let config = configured("[routes.r]\nmodels = [\"fast\"]\ntargets = [\"google/gemini-2.5-flash\"]", "GEMINI_API_KEY");
+    for model in ["google/gemini-2.5-flash", "gemini/gemini-2.5-flash", "gemini-2.5-flash", "fast"] {
+        let plan = route::plan(&config, model).expect(model);
+        let target = &plan.candidates[0].target;
+        assert_eq!((target.provider.row.name.as_ref(), target.model.as_str()), ("gemini", "gemini-2.5-flash"), "{model}");
+    }
+    let listed = "[providers.vllm]\nmodels = [\"google/gemma-3-27b-it\"]";
+    let plan = route::plan(&configured(listed, "GEMINI_API_KEY"), "google/gemma-3-27b-it").expect("a listed model");
+    assert_eq!(plan.candidates[0].target.provider.row.name, "vllm", "a listed name is no alias");
+    let own = configured("[providers.google]\nbase_url = \"https://llm.example.com/v1\"\nkey = \"K\"", "K");
+    let plan = route::plan(&own, "google/x").expect("a provider of one's own");
+    assert_eq!(plan.candidates[0].target.provider.row.name, "google", "a configured name is no alias");
+}
+
+const GUIDE: &str = include_str!("../../../../docs/add-a-provider.md");
+
+/// The insides of the guide's code blocks that open with this line.
+fn blocks(opening: &str) -> Vec<&'static str> {
+    GUIDE.split(&format!("\n```{opening}\n")).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+/// Its code blocks of the kind `rust` are compiled and run as documentation tests, see `mod.rs`.
+#[test]
+fn the_guides_row_is_the_catalogs_and_its_configuration_makes_the_same_row() {
+    let [row] = blocks("rs")[..] else { panic!("the guide has one row") };
+    assert!(include_str!("../catalog.rs").contains(row), "the guide's row is not in the catalog as it stands:\n{row}");
+
+    let configs = blocks("toml");
+    let groq = &configured(configs[0], "GROQ_API_KEY").providers["my-groq"];
+    let built_in = find("groq").expect("a row");
+    let same = Provider { name: built_in.name.clone(), source: built_in.source.clone(), ..groq.row.clone() };
+    assert_eq!(format!("{same:?}"), format!("{built_in:?}"));
+    assert!(groq.enabled);
+}
+
+#[test]
+fn the_guides_other_configurations_work() {
+    let [_, workers, two, vllm] = blocks("toml")[..] else { panic!("the guide has four configurations") };
+    assert!(configured(workers, "CLOUDFLARE_API_TOKEN").providers["workers-ai"].enabled);
+    let two = &configured(two, "TWO_DOORS_KEY").providers["two-doors"].row;
+    assert_eq!(two.base_url(DialectId::AnthropicMessages), Some("https://llm.example.com/anthropic/v1"));
+    let vllm = &configured(vllm, "-").providers["vllm"];
+    assert!(vllm.enabled && vllm.row.local);
+    assert_eq!(vllm.row.base_url(DialectId::OpenAiChat), Some("http://gpu.internal:9000/v1"));
 }
