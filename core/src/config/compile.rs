@@ -21,7 +21,7 @@ use super::target::Names;
 use super::{Config, ModelEntry, ProviderEntry, Route, Server, Target, Tls};
 use crate::model::{self, ModelLimits};
 use crate::ports::Timeouts;
-use crate::provider::{Credential, Provider};
+use crate::provider::{Credential, Provider, demo};
 
 /// What the platform knows and the document does not.
 #[derive(Clone, Debug, Default)]
@@ -198,7 +198,7 @@ fn needs_key(row: &Provider) -> bool {
 
 /// The models of the provider that is served in process.
 fn own_models() -> Vec<String> {
-    vec!["echo".to_owned()]
+    vec![demo::MODEL.rsplit('/').next().unwrap_or(demo::MODEL).to_owned()]
 }
 
 fn changed(base: Timeouts, changes: &TimeoutsChange) -> Timeouts {

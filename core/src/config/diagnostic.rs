@@ -67,11 +67,16 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
 pub(super) struct Report<'a> {
     layers: &'a Layers,
     found: Vec<Diagnostic>,
+    /// Errors and warnings beyond [`MOST`].
+    more: (usize, usize),
 }
+
+/// How many findings one report keeps: more than anybody reads, and a bound for documents that a program wrote.
+const MOST: usize = 200;
 
 impl<'a> Report<'a> {
     pub(super) fn new(layers: &'a Layers) -> Self {
-        Self { layers, found: Vec::new() }
+        Self { layers, found: Vec::new(), more: (0, 0) }
     }
 
     /// Adds an error; its origin is that of the nearest value on `path` that a layer gives.
@@ -85,6 +90,13 @@ impl<'a> Report<'a> {
     }
 
     fn push(&mut self, severity: Severity, path: &Path, message: String, help: String) {
+        if self.found.len() >= MOST {
+            match severity {
+                Severity::Error => self.more.0 += 1,
+                Severity::Warning => self.more.1 += 1,
+            }
+            return;
+        }
         let origin = self.layers.nearest(path);
         let path = if path.is_root() { DOCUMENT.to_owned() } else { path.to_string() };
         self.found.push(Diagnostic { path, severity, message, help, origin });
@@ -98,6 +110,16 @@ impl<'a> Report<'a> {
     /// What was found, errors first.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
         let mut found = self.found;
+        let more = [(Severity::Error, self.more.0, "errors"), (Severity::Warning, self.more.1, "warnings")];
+        for (severity, number, noun) in more.into_iter().filter(|(_, number, _)| *number > 0) {
+            found.push(Diagnostic {
+                path: DOCUMENT.to_owned(),
+                severity,
+                message: format!("there are {number} more {noun}"),
+                help: "correct these first, then check again".to_owned(),
+                origin: self.layers.nearest(&Path::root()),
+            });
+        }
         found.sort_by_key(|diagnostic| diagnostic.severity);
         found
     }

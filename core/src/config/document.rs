@@ -217,8 +217,16 @@ section! {
         pub text_as_string: Option<bool>,
         /// Wants `reasoning_content` of earlier assistant turns back.
         pub reasoning_content: Option<bool>,
+        /// Wants `reasoning_details` of earlier assistant turns back, signatures included.
+        pub reasoning_details: Option<bool>,
         /// Calls the seed `random_seed`.
         pub random_seed: Option<bool>,
+        /// Takes `top_k` beside OpenAI's sampling parameters.
+        pub top_k: Option<bool>,
+        /// Takes Anthropic's `cache_control` on parts and tools.
+        pub cache_control: Option<bool>,
+        /// Takes `tool_choice` of type `allowed_tools`; others are sent a shorter list of tools.
+        pub allowed_tools: Option<bool>,
         /// Knows the beta headers of its dialect's owner.
         pub beta_headers: Option<bool>,
     }

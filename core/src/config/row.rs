@@ -108,7 +108,11 @@ fn change(quirks: &mut Quirks, changes: &QuirksSection) {
         (&mut quirks.no_logprobs, changes.no_logprobs),
         (&mut quirks.text_as_string, changes.text_as_string),
         (&mut quirks.reasoning_content, changes.reasoning_content),
+        (&mut quirks.reasoning_details, changes.reasoning_details),
         (&mut quirks.random_seed, changes.random_seed),
+        (&mut quirks.top_k, changes.top_k),
+        (&mut quirks.cache_control, changes.cache_control),
+        (&mut quirks.allowed_tools, changes.allowed_tools),
         (&mut quirks.beta_headers, changes.beta_headers),
     ];
     for (quirk, change) in switches {

@@ -81,6 +81,7 @@ fn every_answer_has_a_path_a_place_and_a_way_out() {
 #[test]
 fn every_committed_answer_has_its_case() {
     let known: BTreeSet<_> = cases().iter().map(|path| path.with_extension("txt")).collect();
+    assert_eq!(known.len(), cases().len(), "two cases share a name");
     for entry in std::fs::read_dir(root().join("core/tests/config/cases")).expect("there are cases") {
         let path = entry.expect("a file").path();
         assert!(path.extension().is_some_and(|kind| kind != "txt") || known.contains(&path), "{} has no case", name(&path));
