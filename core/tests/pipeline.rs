@@ -1,0 +1,344 @@
+//! The whole walk over memory ports. Every test that makes a request counts its settlements: exactly one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use edgeway_core::config::{self, Availability, Config};
+use edgeway_core::exchange::{Inbound, Outcome, Record};
+use edgeway_core::ports::memory::{ManualClock, MemoryPorts, ScriptedHttp, Step, scripted};
+use edgeway_core::ports::{Clock, Timestamp};
+use edgeway_core::{Body, Gateway, Result};
+use futures_util::{FutureExt, StreamExt};
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+const DOCUMENT: &str = r#"
+[server]
+max_body = "10kB"
+
+[timeouts]
+connect = "1s"
+first_byte = "5s"
+idle = "5s"
+total = "60s"
+
+[providers.oa]
+base_url = "https://oa.test/v1"
+dialects = ["openai_chat"]
+key = "KEY"
+
+[providers.an]
+base_url = "https://an.test/v1"
+dialects = ["anthropic_messages"]
+key = "KEY"
+
+[routes.fallback]
+models = ["safe-*"]
+targets = ["oa/m", "an/m"]
+"#;
+
+fn compiled() -> Config {
+    let loaded = config::load(Some(("edgeway.toml", DOCUMENT)), []).expect("the document is TOML");
+    let available = Availability { secrets: ["KEY".to_owned()].into(), ..Availability::default() };
+    config::compile(&loaded, &available).unwrap_or_else(|found| panic!("{}", config::render(&found))).0
+}
+
+struct World {
+    memory: MemoryPorts,
+    http: Arc<ScriptedHttp>,
+    gateway: Arc<Gateway>,
+}
+
+fn world(replies: impl IntoIterator<Item = Result<Response<Body>>>) -> World {
+    let clock = Arc::new(ManualClock::skipping(Timestamp(1_700_000_000_000_000)));
+    let http = Arc::new(ScriptedHttp::replies(clock.clone(), replies));
+    let memory = MemoryPorts::new(clock, http.clone());
+    memory.secrets.set("KEY", "upstream-secret");
+    let gateway = Arc::new(Gateway::new(memory.ports.clone(), compiled()));
+    World { memory, http, gateway }
+}
+
+impl World {
+    /// Sends a request, reads the whole response, runs `after`. Nothing here ever waits.
+    fn ask(&self, request: Request<Body>) -> (Response<Bytes>, Record) {
+        let handled = self.gateway.handle(Inbound { request, peer: None });
+        let (parts, body) = handled.response.now_or_never().expect("the script never waits").into_parts();
+        let body = body.collect(1 << 20).now_or_never().expect("the script never waits").expect("bodies to callers do not break");
+        handled.after.now_or_never().expect("the body ended");
+        (Response::from_parts(parts, body), self.only_record())
+    }
+
+    fn only_record(&self) -> Record {
+        let mut records = self.memory.events.records();
+        assert_eq!(records.len(), 1, "exactly one settlement");
+        records.remove(0)
+    }
+}
+
+fn post(path: &str, body: &str) -> Request<Body> {
+    Request::post(path)
+        .header("content-type", "application/json")
+        .header("authorization", "Bearer callers-own")
+        .header("cookie", "a=b")
+        .header("x-forwarded-for", "10.0.0.1")
+        .body(Body::from(body.to_owned()))
+        .expect("test requests are well formed")
+}
+
+fn chat(model: &str, stream: bool) -> Request<Body> {
+    post(
+        "/v1/chat/completions",
+        &json!({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}).to_string(),
+    )
+}
+
+fn answer(status: u16, content_type: &str, body: impl Into<Body>) -> Result<Response<Body>> {
+    Ok(Response::builder().status(status).header("content-type", content_type).body(body.into()).expect("well formed"))
+}
+
+const COMPLETION: &str = r#"{"id":"c1","object":"chat.completion","created":1,"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}, "odd":  1.0e0}"#;
+const MESSAGE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"c-1","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":2}}"#;
+
+fn chunk(content: &str) -> String {
+    format!(
+        "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m-1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{content}\"}},\"finish_reason\":null}}]}}\n\n"
+    )
+}
+const ROLE: &str = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
+const STOP: &str = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const USAGE: &str = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+fn sse(steps: Vec<Step>) -> Result<Response<Body>> {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::skipping(Timestamp(0)));
+    answer(200, "text/event-stream", scripted(clock, steps))
+}
+
+fn send(text: impl Into<String>) -> Step {
+    Step::Chunk(Bytes::from(text.into()))
+}
+
+fn json_of(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).expect("the answer is JSON")
+}
+
+#[test]
+fn the_same_dialect_passes_byte_for_byte() {
+    let world = world([answer(200, "application/json", COMPLETION)]);
+    let body = "{ \"messages\":[{\"role\":\"user\",\"content\":\"h\\u0069\"}],\n \"model\" : \"oa/gpt\", \"unknown\": 1.50 }";
+    let (response, record) = world.ask(post("/v1/chat/completions", body));
+    assert_eq!(response.body(), COMPLETION);
+    assert_eq!(world.http.sent()[0].body, body.replace("oa/gpt", "gpt"));
+    assert_eq!(world.http.sent()[0].uri, "https://oa.test/v1/chat/completions");
+    assert_eq!((record.outcome, record.path_taken), (Some(Outcome::Complete), "passthrough"));
+    assert_eq!(record.usage.map(|usage| (usage.input, usage.output)), Some((3, 2)));
+    assert_eq!(response.headers()["x-edgeway-target"], "oa/gpt");
+    assert_eq!(response.headers()["x-edgeway-request-id"].to_str().ok(), Some(record.id.as_str()));
+}
+
+#[test]
+fn only_listed_headers_reach_a_provider_and_its_key_is_its_own() {
+    let world = world([answer(200, "application/json", COMPLETION)]);
+    world.ask(chat("oa/gpt", false));
+    let sent = &world.http.sent()[0].headers;
+    let mut names: Vec<&str> = sent.keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["authorization", "content-type", "user-agent"]);
+    assert_eq!(sent["authorization"], "Bearer upstream-secret");
+}
+
+#[test]
+fn a_translated_answer_is_the_callers_protocol() {
+    let world = world([answer(200, "application/json", MESSAGE)]);
+    let (response, record) = world.ask(chat("an/claude", false));
+    assert_eq!(json_of(&response)["choices"][0]["message"]["content"], "hello");
+    let sent = &world.http.sent()[0];
+    assert_eq!(sent.uri, "https://an.test/v1/messages");
+    assert_eq!(
+        (&sent.headers["x-api-key"], &sent.headers["anthropic-version"]),
+        (&"upstream-secret".parse().unwrap(), &"2023-06-01".parse().unwrap())
+    );
+    assert!(!sent.headers.contains_key("authorization"));
+    assert!(response.headers()["x-edgeway-warnings"].to_str().unwrap().contains("max_tokens"));
+    assert_eq!((record.path_taken, record.upstream_model.as_deref()), ("translate", Some("claude")));
+}
+
+#[test]
+fn usage_is_asked_for_and_hidden_from_a_caller_who_did_not_ask() {
+    let world = world([sse(vec![send(ROLE), send(chunk("hello")), send(STOP), send(format!("{USAGE}{DONE}"))])]);
+    let (response, record) = world.ask(chat("oa/gpt", true));
+    assert_eq!(response.body(), &format!("{ROLE}{}{STOP}{DONE}", chunk("hello")));
+    assert!(String::from_utf8_lossy(&world.http.sent()[0].body).ends_with(",\"stream_options\":{\"include_usage\":true}}"));
+    assert_eq!((record.usage.map(|usage| usage.output), record.estimated), (Some(2), false));
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+}
+
+#[test]
+fn a_failure_before_content_falls_back_unseen() {
+    for first in [
+        answer(500, "application/json", r#"{"error":{"message":"broken"}}"#),
+        answer(429, "application/json", r#"{"error":{"message":"slow down"}}"#),
+        sse(vec![send(ROLE), send("data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n")]),
+        sse(vec![send(ROLE), Step::Break]),
+        sse(vec![send(ROLE), Step::Stall]),
+    ] {
+        let world = world([first, answer(200, "application/json", MESSAGE)]);
+        let (response, record) = world.ask(chat("safe-1", true));
+        assert_eq!(response.status(), StatusCode::OK);
+        let text = String::from_utf8_lossy(response.body()).into_owned();
+        assert!(text.contains("hello") && text.ends_with(DONE), "{text}");
+        assert_eq!((record.attempts, record.provider.as_deref(), record.outcome), (2, Some("an"), Some(Outcome::Complete)));
+    }
+}
+
+#[test]
+fn a_callers_mistake_does_not_fall_back() {
+    let refusal = r#"{"error":{"message":"bad tool","type":"invalid_request_error","param":"tools","code":null}}"#;
+    let world = world([answer(400, "application/json", refusal)]);
+    let (response, record) = world.ask(chat("safe-1", false));
+    assert_eq!((response.status(), response.body().as_ref()), (StatusCode::BAD_REQUEST, refusal.as_bytes()));
+    assert_eq!((record.attempts, record.outcome, record.error), (1, Some(Outcome::Refused), Some("invalid_request")));
+}
+
+#[test]
+fn a_refused_key_is_never_quoted() {
+    let refusal = r#"{"error":{"message":"Incorrect API key provided: upst****cret","type":"invalid_request_error","code":"invalid_api_key"}}"#;
+    let world = world([answer(401, "application/json", refusal)]);
+    let (response, record) = world.ask(chat("oa/gpt", false));
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(!String::from_utf8_lossy(response.body()).contains("upst*"), "{:?}", response.body());
+    assert_eq!(record.error, Some("upstream_unauthenticated"));
+}
+
+#[test]
+fn a_stream_that_dies_ends_in_one_terminal_error() {
+    for end in [Step::Break, Step::Stall, send("")] {
+        for model in ["oa/gpt", "an/claude"] {
+            let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"c\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hello wor\"}}\n\n";
+            let begun = if model == "oa/gpt" { vec![send(ROLE), send(chunk("hello wor"))] } else { vec![send(start)] };
+            let world = world([sse(begun.into_iter().chain([end.clone()]).collect())]);
+            let (response, record) = world.ask(chat(model, true));
+            let text = String::from_utf8_lossy(response.body()).into_owned();
+            assert!(text.contains("hello wor"), "{text}");
+            assert_eq!(text.matches("\"error\"").count(), 1, "{text}");
+            assert!(!text.contains("[DONE]"), "{text}");
+            assert_eq!(record.outcome, Some(Outcome::Truncated));
+            assert!(record.estimated && record.usage.is_some_and(|usage| usage.output >= 3), "{record:?}");
+        }
+    }
+}
+
+#[test]
+fn a_caller_who_leaves_a_stream_still_settles_and_frees_the_provider() {
+    let world = world([sse(vec![send(ROLE), send(chunk("hello world")), Step::Stall])]);
+    let handled = world.gateway.handle(Inbound { request: chat("oa/gpt", true), peer: None });
+    let response = handled.response.now_or_never().expect("content came");
+    let Body::Stream(mut stream) = response.into_body() else { panic!("a stream was asked for") };
+    assert!(stream.next().now_or_never().is_some());
+    assert_eq!(world.http.open(), 1);
+    drop(stream);
+    assert_eq!(world.http.open(), 0);
+    handled.after.now_or_never().expect("the drop settles");
+    let record = world.only_record();
+    assert_eq!((record.outcome, record.estimated), (Some(Outcome::Abandoned), true));
+    assert!(record.usage.is_some_and(|usage| usage.output >= 3 && usage.input > 0), "{:?}", record.usage);
+}
+
+#[test]
+fn a_caller_who_leaves_before_the_answer_still_settles() {
+    let clock = Arc::new(ManualClock::at(Timestamp(0)));
+    let http = Arc::new(ScriptedHttp::new(clock.clone(), |_| futures_util::future::pending().boxed()));
+    let memory = MemoryPorts::new(clock, http.clone());
+    memory.secrets.set("KEY", "upstream-secret");
+    let gateway = Arc::new(Gateway::new(memory.ports.clone(), compiled()));
+    let handled = gateway.handle(Inbound { request: chat("oa/gpt", false), peer: None });
+    let mut response = handled.response;
+    assert!((&mut response).now_or_never().is_none());
+    assert_eq!(http.open(), 1);
+    drop(response);
+    assert_eq!(http.open(), 0);
+    handled.after.now_or_never().expect("the drop settles");
+    assert_eq!(memory.events.records().iter().map(|record| record.outcome).collect::<Vec<_>>(), [Some(Outcome::Abandoned)]);
+}
+
+#[test]
+fn the_demo_answers_every_dialect_whole_and_streamed() {
+    let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"one two"}]}]}"#;
+    let messages = r#"{"model":"demo/echo","max_tokens":50,"stream":STREAM,"messages":[{"role":"user","content":"one two"}]}"#;
+    for (path, body) in [
+        ("/v1/chat/completions", messages.replace("STREAM", "false")),
+        ("/v1/chat/completions", messages.replace("STREAM", "true")),
+        ("/v1/messages", messages.replace("STREAM", "false")),
+        ("/v1/messages", messages.replace("STREAM", "true")),
+        ("/v1beta/models/demo/echo:generateContent", gemini.to_owned()),
+        ("/v1beta/models/demo/echo:streamGenerateContent?alt=sse", gemini.to_owned()),
+        ("/v1beta/models/demo/echo:streamGenerateContent", gemini.to_owned()),
+    ] {
+        let world = world([]);
+        let (response, record) = world.ask(post(path, &body));
+        let text = String::from_utf8_lossy(response.body()).into_owned();
+        assert_eq!(response.status(), StatusCode::OK, "{path}: {text}");
+        assert!(text.contains("two"), "{path}: {text}");
+        assert_eq!((record.path_taken, record.outcome), ("local", Some(Outcome::Complete)), "{path}");
+        assert!(record.usage.is_some_and(|usage| usage.output > 0), "{path}");
+    }
+}
+
+#[test]
+fn bad_requests_are_refused_in_the_callers_protocol() {
+    let deep = format!("{{\"model\":\"oa/m\",\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    for (path, shape) in [
+        ("/v1/chat/completions", "/error/message"),
+        ("/v1/messages", "/error/message"),
+        ("/v1beta/models/oa/m:generateContent", "/error/message"),
+    ] {
+        for (body, status) in [
+            ("", 400),
+            ("{", 400),
+            ("[]", 400),
+            ("{\"model\":\"oa/m\",\"model\":\"oa/n\"}", 400),
+            ("{\"model\":7}", 400),
+            (deep.as_str(), 400),
+            (&"x".repeat(10_001), 413),
+        ] {
+            let world = world([]);
+            let (response, record) = world.ask(post(path, body));
+            assert_eq!(response.status().as_u16(), status, "{path} {:.40}", body);
+            let message = json_of(&response).pointer(shape).and_then(Value::as_str).map(str::to_owned);
+            assert!(message.is_some_and(|message| message.len() > 10), "{path} {:?}", response.body());
+            assert_eq!(record.outcome, Some(Outcome::Refused));
+            assert!(world.http.sent().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_missing_content_type_is_refused() {
+    let world = world([]);
+    let request = Request::post("/v1/messages").body(Body::from("{}")).unwrap();
+    let (response, _) = world.ask(request);
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[test]
+fn a_wrong_method_names_the_right_one() {
+    let world = world([]);
+    let (response, _) = world.ask(Request::get("/v1/messages").body(Body::Empty).unwrap());
+    assert_eq!((response.status(), &response.headers()["allow"]), (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap()));
+}
+
+#[test]
+fn a_redirect_is_never_followed() {
+    let redirect = Response::builder().status(302).header("location", "http://169.254.169.254/").body(Body::Empty);
+    let world = world([Ok(redirect.unwrap())]);
+    let (response, record) = world.ask(chat("oa/gpt", false));
+    assert_eq!((response.status(), record.error), (StatusCode::BAD_GATEWAY, Some("upstream_invalid")));
+    assert_eq!(world.http.sent().len(), 1);
+}
+
+#[test]
+fn an_answer_that_is_not_json_is_the_providers_fault() {
+    let world = world([answer(200, "text/html", "<html>")]);
+    let (response, record) = world.ask(chat("an/claude", false));
+    assert_eq!((response.status(), record.error), (StatusCode::BAD_GATEWAY, Some("upstream_invalid")));
+}
