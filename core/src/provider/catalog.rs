@@ -53,6 +53,9 @@ const COMPLETION_TOKENS: Quirks = Quirks { max_tokens: MaxTokensField::MaxComple
 /// One answer a request.
 const ONE_ANSWER: Quirks = Quirks { no_candidates: true, ..NONE };
 
+/// `top_k` beside OpenAI's sampling parameters.
+const TOP_K: Quirks = Quirks { top_k: true, ..NONE };
+
 /// GLM: JSON mode without a schema; earlier thoughts come back with tool calls.
 const GLM: Quirks = Quirks { no_json_schema: true, reasoning_content: true, ..NONE };
 
@@ -64,7 +67,7 @@ pub static PROVIDERS: &[Provider] = &[
     hosted("openai", "OpenAI", speaks![OpenAiChat "https://api.openai.com/v1"], names!["OPENAI_API_KEY"],
         "https://platform.openai.com/docs/api-reference/chat")
         .owning(names!["gpt-", "chatgpt-", "o1", "o3", "o4"])
-        .with(Quirks { beta_headers: true, ..COMPLETION_TOKENS }),
+        .with(Quirks { allowed_tools: true, beta_headers: true, ..COMPLETION_TOKENS }),
     hosted("anthropic", "Anthropic", speaks![AnthropicMessages "https://api.anthropic.com/v1"], names!["ANTHROPIC_API_KEY"],
         "https://platform.claude.com/docs/en/api/messages")
         .owning(names!["claude-"]).with(Quirks { beta_headers: true, ..NONE }),
@@ -103,11 +106,11 @@ pub static PROVIDERS: &[Provider] = &[
         "https://docs.crusoecloud.com/managed-inference/overview"),
     hosted("dashscope", "Alibaba Model Studio (China)",
         speaks![OpenAiChat "https://dashscope.aliyuncs.com/compatible-mode/v1", AnthropicMessages "https://dashscope.aliyuncs.com/apps/anthropic/v1"],
-        names!["DASHSCOPE_API_KEY"], "https://help.aliyun.com/zh/model-studio/base-url").bearer(),
+        names!["DASHSCOPE_API_KEY"], "https://help.aliyun.com/zh/model-studio/base-url").bearer().with(TOP_K),
     hosted("dashscope-intl", "Alibaba Model Studio (International)",
         speaks![OpenAiChat "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", AnthropicMessages "https://dashscope-intl.aliyuncs.com/apps/anthropic/v1"],
         names!["DASHSCOPE_API_KEY"], "https://www.alibabacloud.com/help/en/model-studio/anthropic-api-messages").bearer()
-        .owning(names!["qwen-max", "qwen-plus", "qwen-flash", "qwen-turbo", "qwen3-max"]),
+        .owning(names!["qwen-max", "qwen-plus", "qwen-flash", "qwen-turbo", "qwen3-max"]).with(TOP_K),
     hosted("deepinfra", "DeepInfra",
         speaks![OpenAiChat "https://api.deepinfra.com/v1/openai", AnthropicMessages "https://api.deepinfra.com/anthropic/v1"],
         names!["DEEPINFRA_TOKEN", "DEEPINFRA_API_KEY"], "https://docs.deepinfra.com/chat/overview").bearer(),
@@ -125,7 +128,7 @@ pub static PROVIDERS: &[Provider] = &[
         "https://featherless.ai/docs/quickstart-guide"),
     hosted("fireworks", "Fireworks AI",
         speaks![OpenAiChat "https://api.fireworks.ai/inference/v1", AnthropicMessages "https://api.fireworks.ai/inference/v1"],
-        names!["FIREWORKS_API_KEY"], "https://docs.fireworks.ai/api-reference/anthropic-messages").bearer(),
+        names!["FIREWORKS_API_KEY"], "https://docs.fireworks.ai/api-reference/anthropic-messages").bearer().with(TOP_K),
     hosted("friendli", "Friendli", speaks![OpenAiChat "https://api.friendli.ai/serverless/v1"], names!["FRIENDLI_TOKEN"],
         "https://friendli.ai/docs/guides/serverless_endpoints/introduction"),
     hosted("gmi", "GMI Cloud", speaks![OpenAiChat "https://api.gmi-serving.com/v1"], names!["GMI_API_KEY", "GMICLOUD_API_KEY"],
@@ -167,7 +170,7 @@ pub static PROVIDERS: &[Provider] = &[
     hosted("mistral", "Mistral AI", speaks![OpenAiChat "https://api.mistral.ai/v1"], names!["MISTRAL_API_KEY"],
         "https://docs.mistral.ai/api/endpoint/chat")
         .owning(names!["mistral-", "ministral-", "codestral-", "magistral-", "devstral-", "pixtral-", "open-mistral-", "open-mixtral-"])
-        .with(Quirks { no_stream_options: true, no_developer_role: true, tool_choice_any: true, short_tool_ids: true, random_seed: true, ..NONE }),
+        .with(Quirks { no_stream_options: true, no_developer_role: true, tool_choice_any: true, short_tool_ids: true, random_seed: true, ..TOP_K }),
     hosted("modelscope", "ModelScope",
         speaks![OpenAiChat "https://api-inference.modelscope.cn/v1", AnthropicMessages "https://api-inference.modelscope.cn/v1"],
         names!["MODELSCOPE_API_KEY"], "https://modelscope.cn/docs/model-service/API-Inference/intro"),
@@ -190,7 +193,7 @@ pub static PROVIDERS: &[Provider] = &[
         "https://nova.amazon.com/dev/documentation"),
     hosted("novita", "Novita AI",
         speaks![OpenAiChat "https://api.novita.ai/openai/v1", AnthropicMessages "https://api.novita.ai/anthropic/v1"],
-        names!["NOVITA_API_KEY"], "https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion").bearer(),
+        names!["NOVITA_API_KEY"], "https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion").bearer().with(TOP_K),
     hosted("nscale", "Nscale", speaks![OpenAiChat "https://inference.api.nscale.com/v1"], names!["NSCALE_SERVICE_TOKEN", "NSCALE_API_KEY"],
         "https://docs.nscale.com/api-reference/inference/create-chat-completion"),
     hosted("nvidia", "NVIDIA NIM", speaks![OpenAiChat "https://integrate.api.nvidia.com/v1"], names!["NVIDIA_API_KEY"],
@@ -199,12 +202,13 @@ pub static PROVIDERS: &[Provider] = &[
         "https://docs.ollama.com/cloud").with(ONE_ANSWER),
     hosted("openrouter", "OpenRouter",
         speaks![OpenAiChat "https://openrouter.ai/api/v1", AnthropicMessages "https://openrouter.ai/api/v1"],
-        names!["OPENROUTER_API_KEY"], "https://openrouter.ai/docs/api/api-reference/anthropic-messages/create-messages").bearer(),
+        names!["OPENROUTER_API_KEY"], "https://openrouter.ai/docs/api/api-reference/anthropic-messages/create-messages").bearer()
+        .with(Quirks { cache_control: true, reasoning_details: true, ..TOP_K }),
     hosted("ovhcloud", "OVHcloud AI Endpoints", speaks![OpenAiChat "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1"],
         names!["OVH_AI_ENDPOINTS_ACCESS_TOKEN", "OVHCLOUD_API_KEY"],
         "https://help.ovhcloud.com/csm/en-public-cloud-ai-endpoints-getting-started"),
     hosted("parasail", "Parasail", speaks![OpenAiChat "https://api.parasail.io/v1"], names!["PARASAIL_API_KEY"],
-        "https://docs.parasail.io/parasail-docs/api-reference/chat-completions").owning(names!["parasail-"]),
+        "https://docs.parasail.io/parasail-docs/api-reference/chat-completions").owning(names!["parasail-"]).with(TOP_K),
     hosted("perplexity", "Perplexity", speaks![OpenAiChat "https://api.perplexity.ai"], names!["PERPLEXITY_API_KEY"],
         "https://docs.perplexity.ai/docs/sonar/openai-compatibility").owning(names!["sonar"]).with(ONE_ANSWER),
     // Its Messages endpoint serves Claude only.
@@ -212,30 +216,30 @@ pub static PROVIDERS: &[Provider] = &[
         "https://creator.poe.com/docs/external-applications/openai-compatible-api")
         .with(Quirks { no_json_schema: true, no_parallel_tool_calls: true, ..ONE_ANSWER }),
     hosted("ppio", "PPIO", speaks![OpenAiChat "https://api.ppio.com/openai/v1"], names!["PPIO_API_KEY"],
-        "https://ppio.com/docs/model/llm"),
+        "https://ppio.com/docs/model/llm").with(TOP_K),
     hosted("qianfan", "Baidu Qianfan", speaks![OpenAiChat "https://qianfan.baidubce.com/v2"], names!["QIANFAN_API_KEY"],
         "https://cloud.baidu.com/doc/qianfan-api/s/ym9chdsy5").owning(names!["ernie-"]),
     // Its reference signs chat requests with a header of its own.
     hosted("reka", "Reka AI", speaks![OpenAiChat "https://api.reka.ai/v1"], names!["REKA_API_KEY"],
         "https://docs.reka.ai/chat/api-reference/create").owning(names!["reka-"])
-        .signed(Credential::Header(std::borrow::Cow::Borrowed("x-api-key"))),
+        .signed(Credential::Header(std::borrow::Cow::Borrowed("x-api-key"))).with(TOP_K),
     hosted("requesty", "Requesty",
         speaks![OpenAiChat "https://router.requesty.ai/v1", AnthropicMessages "https://router.requesty.ai/v1"],
         names!["REQUESTY_API_KEY"], "https://docs.requesty.ai/api-reference/overview"),
     hosted("sambanova", "SambaNova",
         speaks![OpenAiChat "https://api.sambanova.ai/v1", AnthropicMessages "https://api.sambanova.ai/v1"],
         names!["SAMBANOVA_API_KEY"], "https://docs.sambanova.ai/docs/en/features/openai-compatibility").bearer()
-        .with(Quirks { text_as_string: true, ..NONE }),
+        .with(Quirks { text_as_string: true, ..TOP_K }),
     hosted("sarvam", "Sarvam AI", speaks![OpenAiChat "https://api.sarvam.ai/v1"], names!["SARVAM_API_KEY"],
         "https://docs.sarvam.ai/api-reference-docs/api-guides-tutorials/chat-completion/overview").owning(names!["sarvam-"]),
     hosted("scaleway", "Scaleway", speaks![OpenAiChat "https://api.scaleway.ai/v1"], names!["SCW_SECRET_KEY"],
         "https://www.scaleway.com/en/docs/generative-apis/").with(ONE_ANSWER),
     hosted("siliconflow", "SiliconFlow",
         speaks![OpenAiChat "https://api.siliconflow.com/v1", AnthropicMessages "https://api.siliconflow.com/v1"],
-        names!["SILICONFLOW_API_KEY"], "https://docs.siliconflow.com/en/api-reference/chat-completions/chat-completions").bearer(),
+        names!["SILICONFLOW_API_KEY"], "https://docs.siliconflow.com/en/api-reference/chat-completions/chat-completions").bearer().with(TOP_K),
     hosted("siliconflow-cn", "SiliconFlow (China)",
         speaks![OpenAiChat "https://api.siliconflow.cn/v1", AnthropicMessages "https://api.siliconflow.cn/v1"],
-        names!["SILICONFLOW_CN_API_KEY"], "https://api-docs.siliconflow.cn/docs/api/messages-post").bearer(),
+        names!["SILICONFLOW_CN_API_KEY"], "https://api-docs.siliconflow.cn/docs/api/messages-post").bearer().with(TOP_K),
     hosted("stackit", "STACKIT", speaks![OpenAiChat "https://api.openai-compat.model-serving.eu01.onstackit.cloud/v1"],
         names!["STACKIT_API_KEY"], "https://docs.stackit.cloud/products/data-and-ai/ai-model-serving/basics/available-shared-models"),
     hosted("stepfun", "StepFun",
@@ -249,7 +253,7 @@ pub static PROVIDERS: &[Provider] = &[
         speaks![OpenAiChat "https://tokenhub.tencentmaas.com/v1", AnthropicMessages "https://tokenhub.tencentmaas.com/v1"],
         names!["TENCENT_TOKENHUB_API_KEY"], "https://cloud.tencent.com/document/product/1823/138677"),
     hosted("together", "Together AI", speaks![OpenAiChat "https://api.together.ai/v1"], names!["TOGETHER_API_KEY"],
-        "https://docs.together.ai/docs/openai-api-compatibility"),
+        "https://docs.together.ai/docs/openai-api-compatibility").with(TOP_K),
     hosted("upstage", "Upstage", speaks![OpenAiChat "https://api.upstage.ai/v1"], names!["UPSTAGE_API_KEY"],
         "https://console.upstage.ai/api/docs/for-agents/raw").owning(names!["solar-"]),
     hosted("venice", "Venice AI", speaks![OpenAiChat "https://api.venice.ai/api/v1"], names!["VENICE_API_KEY"],
@@ -279,7 +283,7 @@ pub static PROVIDERS: &[Provider] = &[
         names!["ZHIPUAI_API_KEY", "ZHIPU_API_KEY"], "https://docs.bigmodel.cn/cn/guide/develop/openai/introduction").bearer().with(GLM),
 
     local("aphrodite", "Aphrodite Engine", speaks![OpenAiChat "http://localhost:2242/v1"], &[],
-        "https://github.com/aphrodite-engine/aphrodite-engine/blob/main/README.md"),
+        "https://github.com/aphrodite-engine/aphrodite-engine/blob/main/README.md").with(TOP_K),
     local("docker-model-runner", "Docker Model Runner",
         speaks![OpenAiChat "http://localhost:12434/engines/v1", AnthropicMessages "http://localhost:12434/anthropic/v1"],
         &[], "https://docs.docker.com/ai/model-runner/api-reference/"),
@@ -292,9 +296,10 @@ pub static PROVIDERS: &[Provider] = &[
     local("lemonade", "Lemonade Server", speaks![OpenAiChat "http://localhost:13305/v1", AnthropicMessages "http://localhost:13305/v1"],
         &[], "https://lemonade-server.ai/docs/api/openai/").with(Quirks { no_logprobs: true, ..NONE }),
     local("litellm", "LiteLLM Proxy", speaks![OpenAiChat "http://localhost:4000/v1", AnthropicMessages "http://localhost:4000/v1"],
-        names!["LITELLM_API_KEY", "LITELLM_PROXY_API_KEY"], "https://docs.litellm.ai/docs/anthropic_unified"),
+        names!["LITELLM_API_KEY", "LITELLM_PROXY_API_KEY"], "https://docs.litellm.ai/docs/anthropic_unified")
+        .with(Quirks { cache_control: true, ..NONE }),
     local("llama-cpp", "llama.cpp", speaks![OpenAiChat "http://localhost:8080/v1", AnthropicMessages "http://localhost:8080/v1"],
-        names!["LLAMA_API_KEY"], "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md"),
+        names!["LLAMA_API_KEY"], "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md").with(TOP_K),
     local("llama-stack", "Llama Stack", speaks![OpenAiChat "http://localhost:8321/v1", AnthropicMessages "http://localhost:8321/v1"],
         &[], "https://llamastack.github.io/"),
     local("llamafile", "llamafile", speaks![OpenAiChat "http://localhost:8080/v1", AnthropicMessages "http://localhost:8080/v1"],
@@ -302,7 +307,7 @@ pub static PROVIDERS: &[Provider] = &[
     local("lmdeploy", "LMDeploy", speaks![OpenAiChat "http://localhost:23333/v1"], &[],
         "https://lmdeploy.readthedocs.io/en/latest/llm/api_server.html"),
     local("lmstudio", "LM Studio", speaks![OpenAiChat "http://localhost:1234/v1", AnthropicMessages "http://localhost:1234/v1"],
-        names!["LM_API_TOKEN", "LMSTUDIO_API_KEY"], "https://lmstudio.ai/docs/developer/anthropic-compat").bearer(),
+        names!["LM_API_TOKEN", "LMSTUDIO_API_KEY"], "https://lmstudio.ai/docs/developer/anthropic-compat").bearer().with(TOP_K),
     local("localai", "LocalAI", speaks![OpenAiChat "http://localhost:8080/v1", AnthropicMessages "http://localhost:8080/v1"],
         names!["LOCALAI_API_KEY"], "https://localai.io/docs/features/authentication/"),
     local("mlx-lm", "MLX LM", speaks![OpenAiChat "http://localhost:8080/v1"], &[],
@@ -310,17 +315,17 @@ pub static PROVIDERS: &[Provider] = &[
     local("ollama", "Ollama", speaks![OpenAiChat "http://localhost:11434/v1", AnthropicMessages "http://localhost:11434/v1"], &[],
         "https://docs.ollama.com/api/openai-compatibility").with(ONE_ANSWER),
     local("sglang", "SGLang", speaks![OpenAiChat "http://localhost:30000/v1", AnthropicMessages "http://localhost:30000/v1"],
-        &[], "https://docs.sglang.io/basic_usage/openai_api.html"),
+        &[], "https://docs.sglang.io/basic_usage/openai_api.html").with(TOP_K),
     local("tabbyapi", "TabbyAPI", speaks![OpenAiChat "http://localhost:5000/v1"], &[],
         "https://github.com/theroyallab/tabbyAPI/wiki/03.-Usage"),
     local("text-generation-webui", "text-generation-webui", speaks![OpenAiChat "http://localhost:5000/v1"],
-        &[], "https://github.com/oobabooga/text-generation-webui/wiki/12-%E2%80%90-OpenAI-API"),
+        &[], "https://github.com/oobabooga/text-generation-webui/wiki/12-%E2%80%90-OpenAI-API").with(TOP_K),
     local("tgi", "Text Generation Inference", speaks![OpenAiChat "http://localhost:3000/v1"], &[],
         "https://huggingface.co/docs/text-generation-inference/en/messages_api"),
     local("triton", "NVIDIA Triton", speaks![OpenAiChat "http://localhost:9000/v1"], &[],
         "https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/client_guide/openai_readme.html"),
     local("vllm", "vLLM", speaks![OpenAiChat "http://localhost:8000/v1", AnthropicMessages "http://localhost:8000/v1"],
-        names!["VLLM_API_KEY"], "https://docs.vllm.ai/en/latest/serving/online_serving/").bearer(),
+        names!["VLLM_API_KEY"], "https://docs.vllm.ai/en/latest/serving/online_serving/").bearer().with(TOP_K),
     local("xinference", "Xinference", speaks![OpenAiChat "http://localhost:9997/v1"], &[],
         "https://github.com/xorbitsai/inference/blob/main/doc/source/getting_started/using_xinference.rst"),
 ];
