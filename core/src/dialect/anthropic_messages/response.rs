@@ -149,7 +149,8 @@ fn own_stop_reason(raw: &str) -> Option<&'static str> {
     OWN.into_iter().find(|own| *own == raw)
 }
 
-/// Encodes a whole response.
+/// Encodes a whole response. Lost content is a warning; other providers' fields beside it (ratings,
+/// fingerprints) are not: a caller who asks here never asked for them.
 pub(super) fn encode(response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
     let empty = Choice::default();
     let choice = response.choices.first().unwrap_or(&empty);
@@ -158,9 +159,6 @@ pub(super) fn encode(response: &ChatResponse, reply: &Reply, warnings: &mut Warn
     }
     if !choice.logprobs.is_empty() {
         warnings.dropped("logprobs", "no field for it");
-    }
-    for (owner, field) in response.extra.foreign_to(ME).chain(choice.extra.foreign_to(ME)) {
-        warnings.dropped(field, format!("only {} has it", owner.name()));
     }
     let calls = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));

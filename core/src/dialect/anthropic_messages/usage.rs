@@ -133,9 +133,18 @@ impl<'a> Written<'a> {
             },
             output_tokens: usage.output_total(),
             output_tokens_details: (usage.reasoning > 0).then_some(WrittenOutput { thinking_tokens: usage.reasoning }),
-            service_tier,
+            service_tier: service_tier.and_then(tier_name),
             rest: rest.and_then(Value::as_object),
         }
+    }
+}
+
+/// The tier in Anthropic's words, if it has one.
+fn tier_name(tier: &str) -> Option<&str> {
+    match tier {
+        "standard" | "priority" | "batch" => Some(tier),
+        "default" => Some("standard"),
+        _ => None,
     }
 }
 

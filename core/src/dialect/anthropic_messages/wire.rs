@@ -53,7 +53,7 @@ impl Serialize for Fields<'_> {
 pub(super) struct Request<'a> {
     pub(super) model: &'a str,
     pub(super) max_tokens: u64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "text_or_blocks")]
     pub(super) system: Vec<Block<'a>>,
     pub(super) messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -86,6 +86,7 @@ pub(super) struct Request<'a> {
 #[derive(DeriveSerialize)]
 pub(super) struct Message<'a> {
     pub(super) role: &'static str,
+    #[serde(serialize_with = "text_or_blocks")]
     pub(super) content: Vec<Block<'a>>,
     #[serde(flatten)]
     pub(super) extra: Option<Fields<'a>>,
@@ -131,7 +132,7 @@ pub(super) enum Block<'a> {
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "text_or_blocks")]
         content: Vec<Block<'a>>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
@@ -155,6 +156,14 @@ impl<'a> Block<'a> {
     /// Text with nothing else.
     pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Self::Text { text: text.into(), cache_control: None, extra: None }
+    }
+}
+
+/// Writes content as callers of the API do: one plain text is a string, anything else an array of blocks.
+fn text_or_blocks<S: Serializer>(blocks: &[Block<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    match blocks {
+        [Block::Text { text, cache_control: None, extra: None }] => serializer.serialize_str(text),
+        blocks => serializer.collect_seq(blocks),
     }
 }
 

@@ -15,17 +15,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::super::ME;
 use super::super::generation::Generation;
-use super::super::wire::{self, Block, Cache, Fields, Source};
-use crate::chat::{
-    Extra, Media, MediaKind, MediaSource, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult, WarningCode, Warnings,
-};
+use super::super::wire::{self, Block, Cache, Fields};
+use crate::chat::{Extra, Media, MediaKind, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult, WarningCode, Warnings};
 use crate::dialect::Target;
 use crate::error::{Error, Result};
 
@@ -61,15 +57,16 @@ impl fmt::Display for At {
 
 /// Encodes `messages` for `target`.
 pub(super) fn encode<'a>(messages: &'a [Message], target: Target<'_>, warnings: &mut Warnings) -> Result<Conversation<'a>> {
-    let mut writer = Writer { conversation: Conversation::empty(), results: 0, warnings };
+    let mut writer = Writer { conversation: Conversation::empty(), results: 0, target, warnings };
     for (index, message) in messages.iter().enumerate() {
         writer.message(index, message)?;
     }
-    writer.finish(messages.len(), target)
+    writer.finish(messages.len())
 }
 
-struct Writer<'a, 'w> {
+struct Writer<'a, 't, 'w> {
     conversation: Conversation<'a>,
+    target: Target<'t>,
     /// How many tool results open the user message under way.
     results: usize,
     warnings: &'w mut Warnings,
@@ -81,7 +78,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-impl<'a> Writer<'a, '_> {
+impl<'a> Writer<'a, '_, '_> {
     fn message(&mut self, index: usize, message: &'a Message) -> Result<()> {
         foreign(&message.extra, self.warnings, || format!("messages[{index}]"));
         if message.name.is_some() {
@@ -169,7 +166,7 @@ impl<'a> Writer<'a, '_> {
             Part::Media(_) if role == "assistant" => {
                 return Err(Error::unsupported(
                     at.to_string(),
-                    "Claude takes no images or files in assistant messages; send them in a user message.",
+                    "Assistant messages hold no images or files here; send them in a user message.",
                 ));
             }
             Part::Media(media) => Some(self.media(media, at)?),
@@ -248,9 +245,9 @@ impl<'a> Writer<'a, '_> {
     fn media(&mut self, media: &'a Media, at: At) -> Result<Block<'a>> {
         foreign(&media.extra, self.warnings, || at.to_string());
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
-            self.warnings.dropped(format!("{at}.detail"), "Claude chooses the resolution itself");
+            self.warnings.dropped(format!("{at}.detail"), "no choice of resolution");
         }
-        let source = source(media, at)?;
+        let source = super::media::source(media, self.target.provider, &at)?;
         let cache_control = media.cache.as_ref().map(Cache);
         let extra = Fields { extra: &media.extra, but: &["source"] };
         match media.kind {
@@ -259,17 +256,17 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    fn finish(mut self, count: usize, target: Target<'_>) -> Result<Conversation<'a>> {
+    fn finish(mut self, count: usize) -> Result<Conversation<'a>> {
         if self.conversation.messages.is_empty() {
             self.warnings.push(WarningCode::Filled, "messages", "at least one user message is needed");
             self.conversation.messages.push(filler());
         }
         let last = self.conversation.messages.last_mut().expect("made sure of above");
         if last.role == "assistant" && last.content.iter().all(|block| !matches!(block, Block::Opaque(_))) {
-            if !Generation::of(target.model).prefill {
+            if !Generation::of(self.target.model).prefill {
                 let message = format!(
                     "`{}` does not continue an assistant message; end the conversation with a user message.",
-                    target.model
+                    self.target.model
                 );
                 return Err(Error::unsupported(format!("messages[{}]", count - 1), message));
             }
@@ -319,47 +316,4 @@ fn clean_id(id: &str) -> Cow<'_, str> {
     let digest = Sha256::digest(id.as_bytes());
     let clean: String = id.chars().take(40).map(|c| if allowed(c) { c } else { '_' }).collect();
     Cow::Owned(format!("{clean}_{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]))
-}
-
-/// Where a medium's bytes are, if Claude takes media of this kind from there.
-fn source(media: &Media, at: At) -> Result<Source<'_>> {
-    if let Some(whole) = media.extra.field(ME, "source") {
-        return Ok(Source::Other(whole));
-    }
-    let refuse = |message: String| Err(Error::unsupported(at.to_string(), message));
-    match media.kind {
-        MediaKind::Audio => {
-            return refuse("Claude takes no audio; send a transcript, or choose a model with audio input.".into());
-        }
-        MediaKind::Video => {
-            return refuse("Claude takes no video; send frames as images, or choose a model with video input.".into());
-        }
-        MediaKind::Image | MediaKind::Document => {}
-    }
-    let image = media.kind == MediaKind::Image;
-    Ok(match &media.source {
-        MediaSource::Base64 { mime, data } => match (image, mime.as_str()) {
-            (true, "image/jpeg" | "image/png" | "image/gif" | "image/webp") => Source::Base64 { media_type: mime, data },
-            (true, "image/jpg") => Source::Base64 { media_type: "image/jpeg", data },
-            (true, _) => return refuse(format!("Claude takes JPEG, PNG, GIF and WebP images, not {mime}.")),
-            (false, "application/pdf") => Source::Base64 { media_type: mime, data },
-            (false, _) if mime.starts_with("text/") || mime == "application/json" => {
-                match STANDARD.decode(data).map(String::from_utf8) {
-                    Ok(Ok(text)) => Source::Text { media_type: "text/plain", data: text.into() },
-                    _ => return Err(Error::invalid(at.to_string(), format!("`{at}` is not base64 of UTF-8 text."))),
-                }
-            }
-            (false, _) => return refuse(format!("Claude takes PDF and plain text documents, not {mime}.")),
-        },
-        MediaSource::Url { mime: Some(mime), .. } if !image && mime != "application/pdf" => {
-            return refuse(format!("Claude fetches only PDF documents, not {mime}; send the text itself."));
-        }
-        MediaSource::Url { url, .. } => Source::Url { url },
-        MediaSource::Text { text } if !image => Source::Text { media_type: "text/plain", data: text.as_str().into() },
-        MediaSource::Text { .. } => return refuse("An image cannot be given as text.".into()),
-        MediaSource::File { dialect, id, .. } if *dialect == ME => Source::File { file_id: id },
-        MediaSource::File { dialect, .. } => {
-            return refuse(format!("This file is in the store of {}; send its content instead.", dialect.name()));
-        }
-    })
 }

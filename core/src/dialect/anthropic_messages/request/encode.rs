@@ -44,7 +44,8 @@ const BETAS: [(&str, &str); 11] = [
 /// Encodes `request` for `target`.
 pub(in super::super) fn encode(request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
     if request.candidates.is_some_and(|candidates| candidates > 1) {
-        return Err(Error::unsupported("n", "Claude gives one answer a request; send the request several times instead."));
+        let message = format!("`{}` gives one answer a request; send the request several times instead.", target.provider);
+        return Err(Error::unsupported("n", message));
     }
     conversation::foreign(&request.extra, warnings, String::new);
     left_out(request, warnings);
@@ -88,7 +89,7 @@ fn left_out(request: &ChatRequest, warnings: &mut Warnings) {
         ("metadata", !request.metadata.is_empty()),
     ];
     for (field, _) in fields.into_iter().filter(|(_, given)| *given) {
-        warnings.dropped(field, "Claude has no such parameter");
+        warnings.dropped(field, "");
     }
 }
 
