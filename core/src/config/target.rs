@@ -105,9 +105,6 @@ impl<'a> Names<'a> {
 
     /// "Did you mean" for the name of a provider.
     pub(super) fn nearest_providers(&self, name: &str) -> String {
-        if let Some(row) = self.known_as(name) {
-            return format!("it is called `{row}` here");
-        }
         let built_in = self.rows.iter().map(|row| row.name.as_ref());
         let near = nearest(name, built_in.chain(self.document.providers.names()));
         if near.is_empty() {
@@ -119,14 +116,11 @@ impl<'a> Names<'a> {
 
     /// The built-in providers whose names are most like `name`.
     pub(super) fn nearest_built_in(&self, name: &str) -> Vec<&'a str> {
-        match self.known_as(name) {
-            Some(row) => vec![row],
-            None => nearest(name, self.rows.iter().map(|row| row.name.as_ref())),
-        }
+        nearest(name, self.rows.iter().map(|row| row.name.as_ref()))
     }
 
     /// The built-in provider that people also know under this name.
-    fn known_as(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn known_as(&self, name: &str) -> Option<&'a str> {
         let canonical = catalog::canonical(name);
         self.rows.iter().map(|row| row.name.as_ref()).find(|row| *row == canonical && *row != name)
     }

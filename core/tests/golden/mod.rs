@@ -72,7 +72,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// JSON, indented, keys in the order of the text: what `check` compares line by line.
 pub fn pretty(json: &[u8]) -> String {
-    let value: serde_json::Value = serde_json::from_slice(json)
-        .unwrap_or_else(|error| panic!("not JSON: {error}: {}", String::from_utf8_lossy(json)));
+    let value: serde_json::Value =
+        serde_json::from_slice(json).unwrap_or_else(|error| panic!("not JSON: {error}: {}", String::from_utf8_lossy(json)));
     serde_json::to_string_pretty(&value).expect("a value serialises")
 }

@@ -45,6 +45,11 @@ fn custom(name: &str, names: &Names<'_>, at: &Path, report: &mut Report<'_>) {
         let message = format!("`{}` is no name for a provider", shown(name));
         report.error(at, message, "use lower-case letters, digits and dashes, at most 64");
     }
+    if let Some(row) = names.known_as(name) {
+        let message = format!("`{name}` is another name of the built-in provider `{row}`");
+        report.error(at, message, format!("write [providers.{row}], or choose another name for a provider of your own"));
+        return;
+    }
     // Present but unreadable was reported already.
     let given = |field: &str| report.layers().has(&at.key(field));
     if !given("base_url") && !given("speaks") {

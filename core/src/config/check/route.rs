@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::diagnostic::{Report, nearest, shown};
+use super::super::diagnostic::{Report, shown};
 use super::super::document::{Document, ModelSection, RouteSection};
 use super::super::path::Path;
 use super::super::target::Names;
@@ -33,7 +33,7 @@ pub(super) fn models(document: &Document, rows: &[Provider], report: &mut Report
         }
         if alias
             && let Some((provider, model)) = name.split_once('/')
-            && names.is_provider(provider)
+            && (names.is_provider(provider) || names.known_as(provider).is_some())
         {
             let message = format!("this alias hides the model `{}` of provider `{provider}`", shown(model));
             report.error(&at, message, "choose a name without the provider, or use a route if that is meant");
@@ -46,7 +46,10 @@ pub(super) fn models(document: &Document, rows: &[Provider], report: &mut Report
             );
         }
         if let Some((provider, _)) = name.split_once('/').filter(|(provider, _)| !alias && !names.is_provider(provider)) {
-            let near = nearest(provider, rows.iter().map(|row| row.name.as_ref()));
+            let near = match names.known_as(provider) {
+                Some(row) => vec![row],
+                None => names.nearest_built_in(provider),
+            };
             if let Some(near) = near.first() {
                 let message = format!("there is no provider `{}`", shown(provider));
                 report.warning(
