@@ -9,6 +9,7 @@
 //! Invariant: nothing here knows of models, prices or policies. Whatever a request means is core's business.
 
 pub mod cli;
+mod http1;
 pub mod net;
 pub mod ports;
 pub mod server;

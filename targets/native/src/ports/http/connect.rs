@@ -59,15 +59,15 @@ impl Connector {
     }
 
     /// Connects, TLS included. The caller bounds the time.
-    pub(super) async fn connect(&self, origin: &Origin, network: Network) -> Result<Stream> {
-        let addresses = self.addresses(origin, network).await?;
+    pub(super) async fn connect(&self, origin: &Origin) -> Result<Stream> {
+        let addresses = self.addresses(origin).await?;
         let tcp = connect_any(addresses).await.map_err(|error| unreachable_provider(format!("connect to {origin}: {error}")))?;
         // Small requests and their bodies go out at once; a kernel without the option is slower, not wrong.
         let _ = tcp.set_nodelay(true);
         if !origin.tls {
             return Ok(Stream::plain(tcp));
         }
-        let name = ServerName::try_from(origin.host.clone())
+        let name = ServerName::try_from(origin.host().to_owned())
             .map_err(|error| unreachable_provider(format!("{origin} has no name that a certificate could carry: {error}")))?;
         let config = self.tls()?;
         let stream = TlsConnector::from(config)
@@ -85,17 +85,17 @@ impl Connector {
         }
     }
 
-    async fn addresses(&self, origin: &Origin, network: Network) -> Result<Vec<SocketAddr>> {
-        let addresses = match origin.host.parse::<IpAddr>() {
-            Ok(literal) => vec![SocketAddr::new(literal, origin.port)],
-            Err(_) => (self.resolve)(origin.host.clone(), origin.port)
+    async fn addresses(&self, origin: &Origin) -> Result<Vec<SocketAddr>> {
+        let addresses = match origin.host().parse::<IpAddr>() {
+            Ok(literal) => vec![SocketAddr::new(literal, origin.port())],
+            Err(_) => (self.resolve)(origin.host().to_owned(), origin.port())
                 .await
-                .map_err(|error| unreachable_provider(format!("resolve {}: {error}", origin.host)))?,
+                .map_err(|error| unreachable_provider(format!("resolve {}: {error}", origin.host())))?,
         };
         if addresses.is_empty() {
-            return Err(unreachable_provider(format!("resolve {}: no address", origin.host)));
+            return Err(unreachable_provider(format!("resolve {}: no address", origin.host())));
         }
-        if network == Network::Public {
+        if origin.network() == Network::Public {
             for address in &addresses {
                 if let Some(why) = guard::refusal(address.ip()) {
                     return Err(Error::new(
@@ -104,7 +104,7 @@ impl Connector {
                     )
                     .source(format_args!(
                         "address guard: {} is {} ({why}); mark the provider as local to allow it",
-                        origin.host,
+                        origin.host(),
                         address.ip()
                     )));
                 }
@@ -164,8 +164,8 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    fn origin(host: &str) -> Origin {
-        Origin { tls: false, host: host.into(), port: 1 }
+    fn origin(authority: &str, network: Network) -> Origin {
+        Origin::of(&format!("http://{authority}/").parse().expect("a URI"), network).expect("an origin")
     }
 
     fn resolving_to(addresses: &'static [&'static str]) -> Connector {
@@ -178,18 +178,18 @@ mod tests {
     #[tokio::test]
     async fn a_name_with_one_private_address_is_refused_whole() {
         let connector = resolving_to(&["1.1.1.1", "10.0.0.7"]);
-        let error = connector.addresses(&origin("rebinding.example"), Network::Public).await.expect_err("refused");
+        let error = connector.addresses(&origin("rebinding.example", Network::Public)).await.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Misconfigured);
         assert!(error.source.expect("a cause").contains("10.0.0.7 (private)"));
         assert!(!error.message.contains("10.0.0.7"), "the caller does not learn of internal addresses");
-        assert_eq!(connector.addresses(&origin("rebinding.example"), Network::Any).await.expect("allowed").len(), 2);
+        assert_eq!(connector.addresses(&origin("rebinding.example", Network::Any)).await.expect("allowed").len(), 2);
     }
 
     #[tokio::test]
     async fn a_literal_is_checked_like_a_name_and_other_spellings_of_it_are_resolved_and_checked() {
         let connector = Connector::new();
-        for host in ["127.0.0.1", "::1", "169.254.169.254", "2130706433", "0x7f.1", "localhost"] {
-            let outcome = connector.addresses(&origin(host), Network::Public).await;
+        for host in ["127.0.0.1", "[::1]", "169.254.169.254", "2130706433", "0x7f.1", "localhost"] {
+            let outcome = connector.addresses(&origin(host, Network::Public)).await;
             assert!(outcome.is_err(), "{host} must be refused");
         }
     }

@@ -1,28 +1,35 @@
 //! Outbound HTTP: a pool of connections per worker thread over one guarded connector.
 //!
 //! Invariant: a request is sent at most once. The one exception is a kept connection that turns out to be
-//! closed before any byte of the request was written: that request never left, so it goes out on another.
+//! closed before any byte of the request was taken: that request never left, so it goes out on another.
 
 mod alarm;
-mod body;
+mod answer;
+mod call;
 mod connect;
 pub mod guard;
+mod one;
 mod origin;
 mod pool;
+mod two;
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use edgeway_core::Body;
 use edgeway_core::error::{Error, ErrorKind, Result};
-use edgeway_core::ports::{HttpClient, Network, Outbound};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use edgeway_core::ports::{HttpClient, Outbound};
+use http::{Response, request};
 
 pub use connect::{Connector, Resolve, Resolving};
 
 use alarm::{Alarm, Phase};
-use body::{Received, Sent};
-use pool::{Connection, Key, Pool};
+use call::Call;
+use one::{Home, One};
+use origin::Origin;
+use pool::{Kept, Pool};
+use two::Two;
 
 /// The HTTP client.
 pub struct Client {
@@ -43,78 +50,97 @@ impl Client {
 
 #[async_trait]
 impl HttpClient for Client {
-    async fn send(&self, outbound: Outbound) -> Result<http::Response<Body>> {
+    async fn send(&self, outbound: Outbound) -> Result<Response<Body>> {
         let Outbound { request, timeouts, network } = outbound;
-        let key = Key { origin: origin::Origin::of(request.uri())?, public: network == Network::Public };
-        let pool = self.pool();
+        let origin = Origin::of(request.uri(), network)?;
+        let home = Home { pool: self.pool().clone(), origin };
+        let (parts, body) = request.into_parts();
         let mut alarm = Alarm::start(timeouts);
-        let (mut parts, body) = request.into_parts();
-        if !parts.headers.contains_key(http::header::HOST)
-            && let Some(authority) = parts.uri.authority()
-            && let Ok(host) = http::HeaderValue::from_str(authority.as_str())
-        {
-            parts.headers.insert(http::header::HOST, host);
-        }
-        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
-        let absolute = std::mem::replace(&mut parts.uri, http::Uri::from(path));
-        let mut request = http::Request::from_parts(parts, Sent::new(body));
-        loop {
-            let (mut connection, kept) = match pool.take(&key) {
-                Some(connection) => (connection, true),
-                None => (alarm.bound(self.open(&key)).await??, false),
-            };
-            alarm.enter(Phase::FirstByte);
-            if matches!(connection, Connection::Two(_)) {
-                *request.uri_mut() = absolute.clone();
-                request.headers_mut().remove(http::header::HOST);
+        match home.pool.take(&home.origin) {
+            Some(Kept::One(connection)) => {
+                let call = Call::new(&parts, body, &home.origin);
+                self.over_one(connection, true, call, alarm, home).await
             }
-            let outcome = match &mut connection {
-                Connection::One(sender) => alarm.bound(sender.try_send_request(request)).await?,
-                Connection::Two(sender) => alarm.bound(sender.try_send_request(request)).await?,
-            };
-            match outcome {
-                Ok(response) => {
-                    alarm.enter(Phase::Idle);
-                    let (parts, incoming) = response.into_parts();
-                    let body = Received::body(incoming, alarm, pool.clone(), key, connection);
-                    return Ok(http::Response::from_parts(parts, body));
+            Some(Kept::Two(connection)) => self.over_two(connection, parts, body, alarm, home).await,
+            None => {
+                let stream = alarm.bound(self.connector.connect(&home.origin)).await??;
+                if !stream.is_http2() {
+                    let call = Call::new(&parts, body, &home.origin);
+                    return self.over_one(One::new(stream), false, call, alarm, home).await;
                 }
-                Err(mut failed) => match failed.take_message().filter(|_| kept) {
-                    Some(unsent) => request = unsent,
-                    None => return Err(broken(&failed.into_error())),
-                },
+                let connection = alarm.bound(Two::open(stream)).await??;
+                home.pool.put_two(home.origin.clone(), connection.clone());
+                self.over_two(connection, parts, body, alarm, home).await
             }
         }
     }
 }
 
 impl Client {
-    async fn open(&self, key: &Key) -> Result<Connection> {
-        let stream = self.connector.connect(&key.origin, key.network()).await?;
-        let handshake = |error: hyper::Error| connect::unreachable_provider(format!("handshake with {}: {error}", key.origin));
-        if stream.is_http2() {
-            let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-                .initial_stream_window_size(1 << 20)
-                .initial_connection_window_size(1 << 22)
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(handshake)?;
-            tokio::spawn(connection);
-            return Ok(Connection::Two(sender));
+    /// Sends over an HTTP/1.1 connection; over the next one while kept ones turn out to be closed.
+    async fn over_one(
+        &self,
+        mut connection: One,
+        mut kept: bool,
+        mut call: Call,
+        mut alarm: Alarm,
+        home: Home,
+    ) -> Result<Response<Body>> {
+        loop {
+            match connection.exchange(&mut call, &mut alarm).await {
+                Ok(answer) => return Ok(one::response(connection, answer, alarm, home)),
+                Err(error) if !kept || !call.is_untouched() => return Err(error),
+                Err(_) => {}
+            }
+            alarm.enter(Phase::Connect);
+            (connection, kept) = match home.pool.take(&home.origin) {
+                Some(Kept::One(connection)) => (connection, true),
+                _ => {
+                    let stream = alarm.bound(self.connector.connect(&home.origin)).await??;
+                    if stream.is_http2() {
+                        return Err(connect::unreachable_provider(format!("{} no longer speaks HTTP/1.1", home.origin)));
+                    }
+                    (One::new(stream), false)
+                }
+            };
         }
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(handshake)?;
-        tokio::spawn(connection);
-        Ok(Connection::One(sender))
+    }
+
+    async fn over_two(
+        &self,
+        mut connection: Two,
+        parts: request::Parts,
+        body: Body,
+        alarm: Alarm,
+        home: Home,
+    ) -> Result<Response<Body>> {
+        let place = connection.enter();
+        let (error, unseen) = match connection.exchange(two::request(parts, body), place, alarm).await {
+            Ok(response) => return Ok(response),
+            Err(failed) => failed,
+        };
+        // The connection was closing: one more try on a new one, because nothing was sent.
+        let Some((request, mut alarm)) = unseen else { return Err(error) };
+        alarm.enter(Phase::Connect);
+        let stream = alarm.bound(self.connector.connect(&home.origin)).await??;
+        if !stream.is_http2() {
+            return Err(error);
+        }
+        let mut connection = alarm.bound(Two::open(stream)).await??;
+        home.pool.put_two(home.origin, connection.clone());
+        let place = connection.enter();
+        connection.exchange(request, place, alarm).await.map_err(|(error, _)| error)
     }
 }
 
-fn broken(error: &hyper::Error) -> Error {
-    let mut cause = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
+/// An exchange that broke off: the caller's sentence, and every cause for the operator.
+fn broken(doing: &str, error: &dyn StdError) -> Error {
+    let mut cause = format!("{doing}: {error}");
+    let mut inner = error.source();
+    while let Some(error) = inner {
         cause.push_str(": ");
-        cause.push_str(&inner.to_string());
-        source = inner.source();
+        cause.push_str(&error.to_string());
+        inner = error.source();
     }
     Error::new(ErrorKind::UpstreamUnavailable, "The provider broke the connection off.").source(cause)
 }

@@ -1,23 +1,24 @@
-//! Where a request goes: scheme, host and port, parsed once and used as the pool's key.
+//! Where a request goes: scheme, host and port, and under which rule its address is checked. The pool's key.
 
 use std::fmt;
 
 use edgeway_core::error::{Error, ErrorKind, Result};
+use edgeway_core::ports::Network;
+use http::uri::Authority;
 
-/// Scheme, host and port.
+/// Scheme, host and port. Two requests with the same origin may share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Origin {
     /// Whether the scheme is `https`.
     pub(super) tls: bool,
-    /// Name or address; an IPv6 address without its brackets.
-    pub(super) host: String,
-    /// Port.
-    pub(super) port: u16,
+    authority: Authority,
+    /// Whether the address must be a public one: a connection that was checked by one rule is not used under another.
+    public: bool,
 }
 
 impl Origin {
     /// The origin of an absolute `http` or `https` URI.
-    pub(super) fn of(uri: &http::Uri) -> Result<Self> {
+    pub(super) fn of(uri: &http::Uri, network: Network) -> Result<Self> {
         let bad = |what: &str| {
             Error::new(ErrorKind::Misconfigured, "The provider's address is not one that the gateway can call.")
                 .source(format_args!("outbound URI {what}"))
@@ -31,22 +32,36 @@ impl Origin {
         if authority.as_str().contains('@') {
             return Err(bad("holds a user name; credentials belong in the provider's key"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
+        if authority.host().is_empty() {
             return Err(bad("has no host"));
         }
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self { tls, host: host.to_owned(), port })
+        Ok(Self { tls, authority: authority.clone(), public: network == Network::Public })
+    }
+
+    /// Name or address; an IPv6 address without its brackets.
+    pub(super) fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port, or the scheme's.
+    pub(super) fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.tls { 443 } else { 80 })
+    }
+
+    /// Host and port as they are written in a `host` field.
+    pub(super) fn authority(&self) -> &str {
+        self.authority.as_str()
+    }
+
+    /// The rule to check addresses by.
+    pub(super) fn network(&self) -> Network {
+        if self.public { Network::Public } else { Network::Any }
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
-            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
-        }
+        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority)
     }
 }
 
@@ -54,21 +69,36 @@ impl fmt::Display for Origin {
 mod tests {
     use super::*;
 
+    fn origin(uri: &str) -> Result<Origin> {
+        Origin::of(&uri.parse().expect("a URI"), Network::Any)
+    }
+
     #[test]
     fn an_origin_is_read_from_a_uri() {
-        for (uri, shown) in [
-            ("http://localhost:11434/v1/x", "http://localhost:11434"),
-            ("https://api.example.com/v1?x=1", "https://api.example.com:443"),
-            ("http://[::1]:8080/", "http://[::1]:8080"),
+        for (uri, host, port) in [
+            ("http://localhost:11434/v1/x", "localhost", 11434),
+            ("http://localhost/v1/x", "localhost", 80),
+            ("https://api.example.com/v1?x=1", "api.example.com", 443),
+            ("http://[::1]:8080/", "::1", 8080),
         ] {
-            assert_eq!(Origin::of(&uri.parse().expect("a URI")).expect("an origin").to_string(), shown);
+            let origin = origin(uri).expect("an origin");
+            assert_eq!((origin.host(), origin.port()), (host, port));
         }
     }
 
     #[test]
     fn what_cannot_be_called_is_refused() {
         for uri in ["/v1/x", "ftp://h/x", "https://user:pass@h/x"] {
-            assert_eq!(Origin::of(&uri.parse().expect("a URI")).expect_err(uri).kind, ErrorKind::Misconfigured);
+            assert_eq!(origin(uri).expect_err(uri).kind, ErrorKind::Misconfigured);
         }
+    }
+
+    #[test]
+    fn a_connection_is_never_shared_across_schemes_ports_or_rules() {
+        let base = origin("http://h:1/").expect("an origin");
+        assert_eq!(base, origin("http://H:1/other").expect("an origin"));
+        assert_ne!(base, origin("https://h:1/").expect("an origin"));
+        assert_ne!(base, origin("http://h:2/").expect("an origin"));
+        assert_ne!(base, Origin::of(&"http://h:1/".parse().expect("a URI"), Network::Public).expect("an origin"));
     }
 }
