@@ -58,13 +58,10 @@ impl<'a> Names<'a> {
             let help = format!("write the model's name at {provider} after the slash: \"{provider}/...\"");
             return Err((format!("the target `{}` names no model", shown(text)), help));
         }
-        if self.is_provider(provider) {
-            return Ok((provider, model));
+        if !self.is_provider(provider) {
+            return Err((format!("there is no provider `{}`", shown(provider)), self.nearest_providers(provider)));
         }
-        match catalog::canonical(provider) {
-            known if self.is_provider(known) => Ok((known, model)),
-            _ => Err((format!("there is no provider `{}`", shown(provider)), self.nearest_providers(provider))),
-        }
+        Ok((provider, model))
     }
 
     /// What a target of a route means, in order: one place, or those of an alias.
