@@ -1,9 +1,15 @@
 //! Gemini's codecs against recorded shapes: what a fixture decodes to, and what it becomes again.
 //!
-//! Sources of the fixtures are in `fixtures/gemini/README.md`. Generated values are in `gemini_round_trip.rs`,
-//! single behaviours in `gemini_behaviour.rs`.
+//! Sources of the fixtures are in `fixtures/gemini/README.md`. Generated values are in [`round_trip`], single
+//! behaviours in [`requests`] and [`answers`].
 
+mod answers;
+#[allow(unreachable_pub, reason = "each suite is a crate of its own")]
+#[path = "../golden/mod.rs"]
 mod golden;
+mod requests;
+mod round_trip;
+mod support;
 
 use edgeway_core::chat::{Accumulator, ChatEvent, ChatResponse, Warnings, replay};
 use edgeway_core::dialect::{Dialect, Frame, Reply, RequestHead, StreamForm, Target, gemini::Gemini};
