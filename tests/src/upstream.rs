@@ -128,7 +128,8 @@ fn play(mut connection: Connection, answer: Answer) -> io::Result<Option<Connect
         return Ok(Some(connection));
     }
     head.push_str("transfer-encoding: chunked\r\n\r\n");
-    if answer.steps.first() != Some(&Step::Reset) && answer.steps.first() != Some(&Step::HangUp) {
+    // An answer that fails before its first chunk fails before its head.
+    if matches!(answer.steps.first(), None | Some(Step::Chunk(_))) {
         connection.write(head.as_bytes())?;
     }
     for step in answer.steps {

@@ -305,7 +305,7 @@ impl UpstreamFile {
         let body = match (&self.asked, &self.asked_includes, &self.asked_bytes) {
             (Some(equal), None, None) => Expected::Equal(json("asked", equal)?),
             (None, Some(includes), None) => Expected::Includes(json("asked_includes", includes)?),
-            (None, None, Some(bytes)) => Expected::Bytes(bytes.trim_end_matches('\n').as_bytes().to_vec()),
+            (None, None, Some(bytes)) => Expected::Bytes(bytes.as_bytes().to_vec()),
             (None, None, None) => Expected::Any,
             _ => return Err("only one of `asked`, `asked_includes` and `asked_bytes` can hold".into()),
         };

@@ -15,6 +15,7 @@ use edgeway_core::exchange::Inbound;
 use edgeway_core::ports::memory::{ManualClock, MemoryPorts, ScriptedHttp, Step as CoreStep, scripted};
 use edgeway_core::ports::{Clock, Timestamp};
 use edgeway_core::{Body, Error, ErrorKind, Gateway};
+use futures_util::future::pending;
 use futures_util::{FutureExt, StreamExt};
 
 use super::{Driver, Observed, Running, record};
@@ -45,6 +46,9 @@ impl Driver for InProcess {
         let script = (answers.clone(), clock.clone());
         let http = Arc::new(ScriptedHttp::new(clock.clone(), move |_| {
             let answer: Option<Answer> = script.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if answer.as_ref().is_some_and(|answer| answer.steps.first() == Some(&Step::Stall)) {
+                return pending().boxed();
+            }
             let response = respond(answer, script.1.clone());
             async move { response }.boxed()
         }));
