@@ -212,7 +212,13 @@ impl<'a> Attempts<'a> {
         let response = self.ports.http.send(Outbound { request, timeouts: candidate.timeouts, network }).await;
         match response {
             Ok(response) if response.status().is_success() => Ok(response),
-            Ok(response) => Err(rejected(&entry.row.name, prepared.dialect, response).await),
+            Ok(response) => {
+                let error = rejected(&entry.row.name, prepared.dialect, response).await;
+                Err(match &key {
+                    Some(key) => without_key(error, key.expose()),
+                    None => error,
+                })
+            }
             Err(error) => Err(unreachable(&entry.row.name, error)),
         }
     }
@@ -251,7 +257,31 @@ async fn rejected(provider: &str, dialect: DialectId, response: Response<Body>) 
     codec.decode_error(upstream, &parts.headers)
 }
 
-fn unreachable(provider: &str, mut error: Error) -> Error {
+/// Takes the gateway's own key out of what a provider said: some quote it when they refuse it. A body
+/// that holds it is not passed on; the gateway's own sentence takes its place.
+fn without_key(mut error: Error, key: &str) -> Error {
+    if key.is_empty() {
+        return error;
+    }
+    let hide = |text: &mut String| {
+        if text.contains(key) {
+            *text = text.replace(key, "[key]");
+        }
+    };
+    hide(&mut error.message);
+    if let Some(source) = &mut error.source {
+        hide(source);
+    }
+    if let Some(upstream) = &mut error.upstream
+        && memchr::memmem::find(&upstream.body, key.as_bytes()).is_some()
+    {
+        upstream.body = Bytes::new();
+    }
+    error
+}
+
+/// Names the provider in a failure of the transport.
+pub(super) fn unreachable(provider: &str, mut error: Error) -> Error {
     if error.upstream.is_none() {
         error.message = match error.kind {
             ErrorKind::UpstreamTimeout => {

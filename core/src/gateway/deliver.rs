@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Outcome;
 use crate::ports::Clock;
 
+use super::attempt::unreachable;
 use super::reply::{passing, stamp, warn};
 use super::settle::Settlement;
 
@@ -64,7 +65,8 @@ pub(super) async fn deliver(
     if answer.passthrough {
         *response.status_mut() = parts.status;
         *response.headers_mut() = passing(&parts.headers, answer.to);
-    } else if let Some(id) = upstream_id {
+    }
+    if let Some(id) = upstream_id {
         response.headers_mut().insert(answer.to.codec().request_id_header(), id.clone());
     }
     if whole {
@@ -116,9 +118,13 @@ async fn deliver_whole(
 ) -> Result<()> {
     let bytes = body.collect(MAX_ANSWER).await.map_err(|error| match error.kind {
         ErrorKind::PayloadTooLarge => answer.invalid("answered more than the gateway reads whole"),
-        _ => error,
+        _ => unreachable(answer.provider, error),
     })?;
     if answer.passthrough {
+        // A login page with status 200 is no answer, whatever its protocol.
+        if !matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return Err(answer.invalid("gave an answer that is not JSON"));
+        }
         settlement.used(answer.from.codec().usage(&bytes));
         response.headers_mut().insert(header::CONTENT_TYPE, kept.unwrap_or(HeaderValue::from_static("application/json")));
         *response.body_mut() = bytes.into();

@@ -166,16 +166,16 @@ fn switched_off(entry: &ProviderEntry, model: &str) -> Error {
 }
 
 fn not_found(config: &Config, model: &str) -> Error {
-    let mut near: Vec<(f64, String)> = visible_models(config)
-        .into_iter()
-        .map(|(name, _)| name)
-        .chain(config.providers.values().filter(|entry| entry.enabled).map(|entry| format!("{}/", entry.row.name)))
-        .map(|name| {
-            let bare = name.rsplit_once('/').map_or(name.as_str(), |(_, bare)| bare);
-            (strsim::jaro_winkler(model, &name).max(if bare.is_empty() { 0.0 } else { strsim::jaro_winkler(model, bare) }), name)
-        })
-        .filter(|(similar, _)| *similar > 0.75)
-        .collect();
+    let provider = model.split_once('/').map_or(model, |(provider, _)| provider);
+    let models = visible_models(config).into_iter().map(|(name, _)| {
+        let bare = name.rsplit_once('/').map_or(name.as_str(), |(_, bare)| bare);
+        (strsim::jaro_winkler(model, &name).max(strsim::jaro_winkler(model, bare)), name)
+    });
+    let providers = config.providers.values().filter(|entry| entry.enabled).map(|entry| {
+        let name = entry.row.name.as_ref();
+        (strsim::jaro_winkler(provider, name), format!("{name}/"))
+    });
+    let mut near: Vec<(f64, String)> = models.chain(providers).filter(|(similar, _)| *similar > 0.75).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     let near: Vec<String> = near.into_iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
     let help = if near.is_empty() {

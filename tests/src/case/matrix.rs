@@ -94,6 +94,8 @@ struct Differs {
     streamed: Option<String>,
     status: Option<u16>,
     warnings: Option<String>,
+    /// Warnings about the answer, which a streamed one cannot give in its headers.
+    whole_warnings: Option<String>,
     /// The gateway refuses with a 400 whose sentence contains these; the provider is not asked.
     refused: Option<Vec<String>>,
     stream_error: Option<String>,
@@ -195,7 +197,7 @@ impl Pair<'_> {
         let body = if self.same() {
             Expected::Bytes(self.door.request(question, model, self.stream).into_bytes())
         } else {
-            let text = provider.request.as_deref().unwrap_or(sample(self.provider).request);
+            let text = provider.request.as_deref().unwrap_or(sample(self.provider).asked);
             let mut wanted = json("the provider's request", &self.provider.request(text, model, self.stream))?;
             for patch in self.differs().filter_map(|differs| differs.request.as_ref()) {
                 merge(&mut wanted, &json("differs.request", patch)?);
@@ -267,7 +269,9 @@ impl Pair<'_> {
         for patch in self.file.record.iter().chain(self.differs().filter_map(|differs| differs.record.as_ref())) {
             merge(&mut record, &json("record", patch)?);
         }
-        let warnings: Vec<_> = self.differs().filter_map(|differs| differs.warnings.as_deref()).collect();
+        let whole = |differs: &'_ Differs| (!self.stream).then(|| differs.whole_warnings.clone()).flatten();
+        let warnings: Vec<_> =
+            self.differs().flat_map(|differs| [differs.warnings.clone(), whole(differs)].into_iter().flatten()).collect();
         Ok(Response { status, headers: Vec::new(), absent: never_returned(), warnings: Some(warnings.join(", ")), body, record })
     }
 }

@@ -8,6 +8,8 @@ use crate::protocol::Protocol;
 pub(super) struct Sample {
     /// What a caller asks, without model and stream.
     pub(super) request: &'static str,
+    /// What a provider is asked when the request was translated.
+    pub(super) asked: &'static str,
     /// What a provider answers, whole.
     pub(super) answer: &'static str,
     /// What a provider answers, streamed.
@@ -20,6 +22,7 @@ macro_rules! sample {
     ($name:literal) => {
         Sample {
             request: include_str!(concat!("samples/", $name, ".request.json")),
+            asked: include_str!(concat!("samples/", $name, ".asked.json")),
             answer: include_str!(concat!("samples/", $name, ".answer.json")),
             stream: include_str!(concat!("samples/", $name, ".stream.sse")),
             response: include_str!(concat!("samples/", $name, ".response.json")),

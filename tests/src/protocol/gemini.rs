@@ -78,12 +78,26 @@ fn add_candidate(whole: &mut Value, chunk: &Value) -> Result<(), String> {
     for part in parts.into_iter().flatten() {
         add_part(whole["content"]["parts"].as_array_mut().ok_or("no parts")?, part)?;
     }
-    for (field, value) in
-        chunk.as_object().into_iter().flatten().filter(|(field, _)| !matches!(field.as_str(), "content" | "index"))
-    {
-        whole[field] = value.clone();
+    for (field, value) in chunk.as_object().into_iter().flatten() {
+        match field.as_str() {
+            "content" | "index" => {}
+            "logprobsResult" => add_logprobs(whole, value),
+            _ => whole[field] = value.clone(),
+        }
     }
     Ok(())
+}
+
+/// Each chunk's log probabilities are those of its own tokens.
+fn add_logprobs(whole: &mut Value, more: &Value) {
+    for list in ["chosenCandidates", "topCandidates"] {
+        let tokens = more[list].as_array().cloned().unwrap_or_default();
+        let all = &mut whole["logprobsResult"][list];
+        match all.as_array_mut() {
+            Some(all) => all.extend(tokens),
+            None => *all = Value::Array(tokens),
+        }
+    }
 }
 
 fn add_part(parts: &mut Vec<Value>, part: &Value) -> Result<(), String> {
@@ -93,6 +107,10 @@ fn add_part(parts: &mut Vec<Value>, part: &Value) -> Result<(), String> {
     }
     if part.get("functionCall").is_some_and(|call| !call["name"].is_string() || !call["args"].is_object()) {
         return Err(format!("a function call without name or args: {part}"));
+    }
+    // The last chunk often holds nothing but an empty text and the finish reason.
+    if part["text"] == "" && part.get("thoughtSignature").is_none() {
+        return Ok(());
     }
     if let (Some(last), Some(more)) = (parts.last_mut(), part["text"].as_str())
         && last["text"].is_string()

@@ -30,7 +30,12 @@ pub(super) fn read(frames: &[Frame]) -> Result<Streamed, String> {
         }
         add(&mut whole, &chunk).map_err(|wrong| format!("{wrong}, in {}", frame.data))?;
     }
-    for choice in whole["choices"].as_array().into_iter().flatten() {
+    for choice in whole["choices"].as_array_mut().into_iter().flatten() {
+        // A stream opens with empty text before it is known that only calls follow; whole answers say null.
+        let message = &mut choice["message"];
+        if message["content"] == "" && message.get("tool_calls").is_some() {
+            message["content"] = Value::Null;
+        }
         if ended && choice["finish_reason"].is_null() {
             return Err(format!("[DONE] came before a finish reason: {choice}"));
         }
