@@ -64,6 +64,16 @@ impl Warnings {
         self.push(WarningCode::Dropped, at, why);
     }
 
+    /// Names each field anew: `name` gives the caller's own path of a parameter.
+    pub fn rename(&mut self, name: impl Fn(&str) -> &str) {
+        for warning in &mut self.0 {
+            let own = name(&warning.at);
+            if own != warning.at {
+                warning.at = own.to_owned();
+            }
+        }
+    }
+
     /// The losses, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Warning> {
         self.0.iter()

@@ -219,6 +219,12 @@ pub trait Dialect: Send + Sync {
     /// `Unsupported` when leaving it out would change the meaning.
     fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest>;
 
+    /// This protocol's own path of a request's parameter, by its canonical name: `generationConfig.seed`
+    /// for `seed`. Encoders name parameters canonically; callers read warnings and errors in their own words.
+    fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
+        canonical
+    }
+
     /// Decodes a whole response with a success status.
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse>;
 

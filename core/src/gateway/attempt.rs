@@ -160,7 +160,12 @@ impl<'a> Attempts<'a> {
         let mut warnings = Warnings::default();
         let target =
             Target { provider: &row.name, model: &candidate.target.model, quirks: &row.quirks, limits: candidate.target.limits };
-        let request = dialect.codec().encode_request(self.payload.chat()?, target, &mut warnings)?;
+        let caller = self.payload.dialect.codec();
+        let request = dialect.codec().encode_request(self.payload.chat()?, target, &mut warnings).map_err(|mut error| {
+            error.param = error.param.map(|param| caller.parameter(&param).to_owned());
+            error
+        })?;
+        warnings.rename(|at| caller.parameter(at));
         Ok(Prepared { dialect, passthrough: false, request, hide_usage: false, warnings })
     }
 

@@ -90,6 +90,20 @@ impl Dialect for AnthropicMessages {
         request::encode(request, target, warnings)
     }
 
+    fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
+        match canonical {
+            "stop" => "stop_sequences",
+            "user" => "metadata.user_id",
+            "parallel_tool_calls" => "tool_choice.disable_parallel_tool_use",
+            "response_format" | "response_format.json_schema" => "output_config.format",
+            "response_format.json_schema.schema" => "output_config.format.schema",
+            "reasoning" => "thinking",
+            "reasoning.effort" => "output_config.effort",
+            "reasoning.budget_tokens" => "thinking.budget_tokens",
+            other => other,
+        }
+    }
+
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
         response::decode(body)
     }

@@ -88,6 +88,29 @@ impl Dialect for Gemini {
         request::encode(request, target, warnings)
     }
 
+    fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
+        match canonical {
+            "temperature" => "generationConfig.temperature",
+            "top_p" => "generationConfig.topP",
+            "top_k" => "generationConfig.topK",
+            "max_tokens" => "generationConfig.maxOutputTokens",
+            "stop" => "generationConfig.stopSequences",
+            "n" => "generationConfig.candidateCount",
+            "seed" => "generationConfig.seed",
+            "presence_penalty" => "generationConfig.presencePenalty",
+            "frequency_penalty" => "generationConfig.frequencyPenalty",
+            "logprobs" => "generationConfig.responseLogprobs",
+            "response_format" => "generationConfig.responseMimeType",
+            "response_format.json_schema.schema" => "generationConfig.responseJsonSchema",
+            "reasoning" => "generationConfig.thinkingConfig",
+            "reasoning.effort" => "generationConfig.thinkingConfig.thinkingLevel",
+            "reasoning.budget_tokens" => "generationConfig.thinkingConfig.thinkingBudget",
+            "tool_choice" => "toolConfig.functionCallingConfig",
+            "service_tier" => "serviceTier",
+            other => other,
+        }
+    }
+
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
         response::decode(body)
     }
