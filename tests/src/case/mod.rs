@@ -79,7 +79,7 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// Headers that must not be there.
     pub absent: Vec<String>,
-    /// What `x-edgeway-warnings` says; nothing when empty. `None`: not looked at.
+    /// What `x-edgeway-warnings` says, without its reasons; nothing when empty. `None`: not looked at.
     pub warnings: Option<String>,
     /// The body.
     pub body: Body,
