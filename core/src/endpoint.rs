@@ -110,6 +110,11 @@ static TABLE: &[Row] = &{
         row(Method::POST, Exact("/v1/messages"),                                    Chat,   AnthropicMessages, Invoke, Configured, None),
         row(Method::POST, OfModel("/v1beta/models/", ":generateContent"),           Chat,   Gemini,            Invoke, Configured, Some(false)),
         row(Method::POST, OfModel("/v1beta/models/", ":streamGenerateContent"),     Chat,   Gemini,            Invoke, Configured, Some(true)),
+        // The `google-genai` packages ask at /v1, and the Vercel AI SDK leaves `models/` out of a name that has a slash.
+        row(Method::POST, OfModel("/v1/models/", ":generateContent"),               Chat,   Gemini,            Invoke, Configured, Some(false)),
+        row(Method::POST, OfModel("/v1/models/", ":streamGenerateContent"),         Chat,   Gemini,            Invoke, Configured, Some(true)),
+        row(Method::POST, OfModel("/v1beta/", ":generateContent"),                  Chat,   Gemini,            Invoke, Configured, Some(false)),
+        row(Method::POST, OfModel("/v1beta/", ":streamGenerateContent"),            Chat,   Gemini,            Invoke, Configured, Some(true)),
         row(Method::GET,  Exact("/v1/models"),                                      Models, OpenAiChat,        Invoke, NoBody,     None),
         row(Method::GET,  OfModel("/v1/models/", ""),                               Model,  OpenAiChat,        Invoke, NoBody,     None),
         row(Method::GET,  Exact("/v1beta/models"),                                  Models, Gemini,            Invoke, NoBody,     None),
@@ -156,13 +161,10 @@ fn plain(path: &str) -> &str {
 
 /// The protocol that a caller of an unknown path most likely speaks.
 pub fn guess_dialect(parts: &Parts) -> DialectId {
-    let path = parts.uri.path();
-    if path.starts_with("/v1beta") || parts.headers.contains_key("x-goog-api-key") {
-        DialectId::Gemini
-    } else if path.starts_with("/v1/messages") || speaks_anthropic(&parts.headers) {
-        DialectId::AnthropicMessages
-    } else {
-        DialectId::OpenAiChat
+    match parts.uri.path() {
+        path if path.starts_with("/v1beta") || path.ends_with("enerateContent") => DialectId::Gemini,
+        path if path.starts_with("/v1/messages") => DialectId::AnthropicMessages,
+        _ => by_headers(&parts.headers),
     }
 }
 
@@ -181,18 +183,22 @@ impl Path {
     }
 }
 
-/// `/v1/models` is shared: Anthropic's clients are known by their headers.
+/// `/v1/models` is shared: Anthropic's and Google's clients are known by their headers.
 fn listing_dialect(row: &Row, headers: &HeaderMap) -> DialectId {
     match row.operation {
-        Operation::Models | Operation::Model if row.dialect == DialectId::OpenAiChat && speaks_anthropic(headers) => {
-            DialectId::AnthropicMessages
-        }
+        Operation::Models | Operation::Model if row.dialect == DialectId::OpenAiChat => by_headers(headers),
         _ => row.dialect,
     }
 }
 
-fn speaks_anthropic(headers: &HeaderMap) -> bool {
-    headers.contains_key("anthropic-version") || headers.contains_key("x-api-key")
+fn by_headers(headers: &HeaderMap) -> DialectId {
+    if headers.contains_key("x-goog-api-key") || headers.contains_key("x-goog-api-client") {
+        DialectId::Gemini
+    } else if headers.contains_key("anthropic-version") || headers.contains_key("x-api-key") {
+        DialectId::AnthropicMessages
+    } else {
+        DialectId::OpenAiChat
+    }
 }
 
 fn form(row: &Row, query: Option<&str>) -> StreamForm {
@@ -265,10 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn googles_clients_ask_in_three_ways() {
+        for path in
+            ["/v1beta/models/groq/m:generateContent", "/v1/models/groq/m:generateContent", "/v1beta/groq/m:generateContent"]
+        {
+            let endpoint = resolve(&parts("POST", path, &[])).unwrap();
+            assert_eq!((endpoint.dialect, endpoint.model.as_deref()), (DialectId::Gemini, Some("groq/m")), "{path}");
+        }
+    }
+
+    #[test]
     fn the_listing_takes_the_shape_of_its_caller() {
         let dialect = |headers: &[(&str, &str)]| resolve(&parts("GET", "/v1/models", headers)).unwrap().dialect;
         assert_eq!(dialect(&[]), DialectId::OpenAiChat);
         assert_eq!(dialect(&[("anthropic-version", "2023-06-01")]), DialectId::AnthropicMessages);
+        assert_eq!(dialect(&[("x-goog-api-key", "k")]), DialectId::Gemini);
     }
 
     #[test]

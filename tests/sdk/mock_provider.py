@@ -489,7 +489,7 @@ class Handler(BaseHTTPRequestHandler):
         if sent != "upstream-key":
             raise Refused(401, "mock: wrong key")
         if protocol is Anthropic:
-            need(self.headers.get("anthropic-version") == "2023-06-01", "anthropic-version: header is required")
+            need(re.fullmatch(r"\d{4}-\d\d-\d\d", self.headers.get("anthropic-version", "")), "anthropic-version: header is required")
 
     def send(self, status, protocol, value):
         text = json.dumps(value).encode()
