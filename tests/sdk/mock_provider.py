@@ -3,7 +3,7 @@
     python3 mock_provider.py [PORT]        prints `listening PORT` when it is ready
 
 Paths: /openai/v1/chat/completions, /anthropic/v1/messages, /gemini/v1beta/models/{model}:generateContent
-(and :streamGenerateContent). The model's name is the script:
+(and :streamGenerateContent). What follows `@` in the model's name is the script:
 
     text                answers with the last user text
     tools, parallel     calls get_weather (once, or for two cities); then answers with the results
@@ -23,6 +23,7 @@ import base64
 import json
 import re
 import sys
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ANTHROPIC_SIGNATURE = base64.b64encode(b"claude thought this \x00\xff" * 6).decode()
@@ -47,6 +48,10 @@ def need(condition, message):
 
 def pieces(text, size=5):
     return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def script_of(model):
+    return model.rpartition("@")[2]
 
 
 class Answer:
@@ -262,7 +267,7 @@ class Anthropic:
                 elif kind == "tool_use":
                     need(re.fullmatch(r"[a-zA-Z0-9_-]+", block["id"]), "tool_use.id: String should match pattern")
                     need(isinstance(block["input"], dict), "tool_use.input: Input should be an object")
-                    if body["model"] == "thinking-tools" and thinking in ("enabled", "adaptive"):
+                    if script_of(body["model"]) == "thinking-tools" and thinking in ("enabled", "adaptive"):
                         need(signed, "Expected `thinking` or `redacted_thinking`, but found `tool_use`")
                     waiting.append(block["id"])
                 elif kind == "tool_result":
@@ -326,6 +331,22 @@ class Anthropic:
 # --- Gemini -------------------------------------------------------------------------------------
 
 
+def standard(data):
+    """Bytes come in either base64 alphabet."""
+    return data.replace("-", "+").replace("_", "/")
+
+
+def camel(value):
+    """Protobuf's JSON takes field names in either spelling; the caller's own objects are left alone."""
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {re.sub(r"_([a-z])", lambda m: m[1].upper(), key): inner for key, inner in value.items()}
+    theirs = ("args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema")
+    return {key: inner if key in theirs else camel(inner) for key, inner in named.items()}
+
+
 class Gemini:
     statuses = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED",
                 503: "UNAVAILABLE"}
@@ -356,8 +377,8 @@ class Gemini:
                 if "functionCall" in part:
                     need(role == "model", "function calls belong to the model")
                     need(isinstance(part["functionCall"].get("args", {}), dict), "args must be an object")
-                    if body["__model"] == "thinking-tools" and first:
-                        need(part.get("thoughtSignature") == GEMINI_SIGNATURE, "Function call is missing a thought_signature in functionCall parts")
+                    if script_of(body["__model"]) == "thinking-tools" and first:
+                        need(standard(part.get("thoughtSignature", "")) == GEMINI_SIGNATURE, "Function call is missing a thought_signature in functionCall parts")
                     first = False
                     waiting.append(part["functionCall"]["name"])
                 elif "functionResponse" in part:
@@ -365,7 +386,7 @@ class Gemini:
                     response = part["functionResponse"]["response"]
                     ask["results"].append(next(iter(response.values())) if len(response) == 1 else json.dumps(response))
                 elif "inlineData" in part:
-                    ask["media"].append((part["inlineData"]["mimeType"], part["inlineData"]["data"]))
+                    ask["media"].append((part["inlineData"]["mimeType"], standard(part["inlineData"]["data"])))
                 elif "text" in part:
                     if role == "user":
                         ask["texts"].append(part["text"])
@@ -441,13 +462,13 @@ class Handler(BaseHTTPRequestHandler):
             body = json.loads(body)
             self.check_key(protocol)
             if protocol is Gemini:
-                body["__model"] = model
+                body = {**camel(body), "__model": model}
             else:
                 model, stream = body["model"], body.get("stream") is True
-            if model.startswith("error-"):
-                script(model, {})
+            if script_of(model).startswith("error-"):
+                script(script_of(model), {})
             ask = protocol.understand(body)
-            answer = script(model, ask)
+            answer = script(script_of(model), ask)
         except Refused as refused:
             return self.send(refused.status, protocol or OpenAi, (protocol or OpenAi).error(refused.status, refused.message))
         except (KeyError, TypeError, ValueError, AttributeError) as wrong:
@@ -477,7 +498,7 @@ class Handler(BaseHTTPRequestHandler):
             return Anthropic, None, False
         if match := re.fullmatch(r"/gemini/v1beta/models/([^:/]+):(generateContent|streamGenerateContent)", path):
             stream = match[2] == "streamGenerateContent"
-            return (Gemini, match[1], stream) if not stream or "alt=sse" in query else (None, None, False)
+            return (Gemini, urllib.parse.unquote(match[1]), stream) if not stream or "alt=sse" in query else (None, None, False)
         return None, None, False
 
     def check_key(self, protocol):

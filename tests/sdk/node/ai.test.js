@@ -5,7 +5,7 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, generateText, jsonSchema, Output, stepCountIs, streamText, tool } from "ai";
-import { ANSWER, PNG, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
+import { ANSWER, PNG, named, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
 
 let gateway;
 const doors = {};
@@ -25,7 +25,7 @@ const tools = {
 for (const door of ["openai", "anthropic", "google"]) {
   for (const upstream of UPSTREAMS) {
     describe(`ai with ${door} over ${upstream}`, () => {
-      const model = (script) => doors[door](`up-${upstream}/${script}`);
+      const model = (script) => doors[door](named(upstream, script));
 
       test("text", async () => {
         const { text, usage } = await generateText({ model: model("text"), prompt: "Hello there", maxRetries: 0 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
-import { ANSWER, PNG, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
+import { ANSWER, PNG, named, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
 
 let gateway, client;
 before(async () => {
@@ -17,7 +17,7 @@ const texts = (message) => message.content.filter((block) => block.type === "tex
 
 for (const upstream of UPSTREAMS) {
   describe(`anthropic over ${upstream}`, () => {
-    const model = (script) => `up-${upstream}/${script}`;
+    const model = (script) => named(upstream, script);
     const ask = (script, content, more = {}) =>
       client.messages.create({ model: model(script), max_tokens: 4096, messages: user(content), ...more });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ApiError, GoogleGenAI } from "@google/genai";
-import { ANSWER, PNG, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
+import { ANSWER, PNG, named, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
 
 let gateway, client;
 before(async () => {
@@ -15,7 +15,7 @@ const tools = [{ functionDeclarations: [{ name: "get_weather", description: "The
 
 for (const upstream of UPSTREAMS) {
   describe(`@google/genai over ${upstream}`, () => {
-    const model = (script) => `up-${upstream}/${script}`;
+    const model = (script) => named(upstream, script);
 
     test("text and usage", async () => {
       const answer = await client.models.generateContent({ model: model("text"), contents: "Hello there" });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
-import { ANSWER, PNG, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
+import { ANSWER, PNG, named, startGateway, UPSTREAMS, WEATHER } from "./setup.js";
 
 let gateway, client;
 before(async () => {
@@ -16,7 +16,7 @@ const user = (content) => [{ role: "user", content }];
 
 for (const upstream of UPSTREAMS) {
   describe(`openai over ${upstream}`, () => {
-    const model = (script) => `up-${upstream}/${script}`;
+    const model = (script) => named(upstream, script);
 
     test("text and usage", async () => {
       const answer = await client.chat.completions.create({ model: model("text"), messages: user("Hello there") });

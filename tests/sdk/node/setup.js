@@ -10,6 +10,11 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../../..");
 
 export const UPSTREAMS = ["openai", "anthropic", "gemini"];
+const MODELS = { openai: "gpt-5", anthropic: "claude-sonnet-4-5", gemini: "gemini-2.5-flash" };
+
+/** The model at `upstream` that follows `script`, see mock_provider.py. */
+export const named = (upstream, script) => `up-${upstream}/${MODELS[upstream]}@${script}`;
+
 export const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 export const WEATHER = {

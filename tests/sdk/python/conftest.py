@@ -25,6 +25,7 @@ ANSWER = {
     "required": ["city", "degrees"],
     "additionalProperties": False,
 }
+MODELS = {"openai": "gpt-5", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
 CONFIG = """
 [server]
 listen = "127.0.0.1:{port}"
@@ -47,6 +48,11 @@ base_url = "http://127.0.0.1:{upstream}/gemini/v1beta"
 dialects = ["gemini"]
 key = "UPSTREAM_KEY"
 """
+
+
+def named(upstream, script):
+    """The model at `upstream` that follows `script`, see mock_provider.py."""
+    return f"up-{upstream}/{MODELS[upstream]}@{script}"
 
 
 def free_port():

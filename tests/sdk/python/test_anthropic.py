@@ -2,7 +2,7 @@
 
 import anthropic
 import pytest
-from conftest import ANSWER, PNG, WEATHER
+from conftest import ANSWER, PNG, WEATHER, named
 
 TOOL = {"name": WEATHER["name"], "description": WEATHER["description"], "input_schema": WEATHER["schema"]}
 
@@ -17,7 +17,7 @@ def ask(client, model, text="Hello there", **more):
 
 
 def test_text_and_usage(client, upstream):
-    answer = ask(client, f"up-{upstream}/text")
+    answer = ask(client, named(upstream, "text"))
     assert answer.content[0].text == "You said: Hello there" and answer.stop_reason == "end_turn"
     assert (answer.usage.input_tokens, answer.usage.cache_read_input_tokens, answer.usage.output_tokens) == (12, 8, 9)
     assert answer.type == "message" and answer.role == "assistant" and answer.id
@@ -25,12 +25,12 @@ def test_text_and_usage(client, upstream):
 
 def test_system(client, upstream):
     system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
-    assert ask(client, f"up-{upstream}/system", system=system).content[0].text == "System: Be brief."
+    assert ask(client, named(upstream, "system"), system=system).content[0].text == "System: Be brief."
 
 
 def test_stream(client, upstream):
     messages = [{"role": "user", "content": "Hello there"}]
-    with client.messages.stream(model=f"up-{upstream}/text", max_tokens=100, messages=messages) as stream:
+    with client.messages.stream(model=named(upstream, "text"), max_tokens=100, messages=messages) as stream:
         texts = list(stream.text_stream)
         final = stream.get_final_message()
     assert "".join(texts) == "You said: Hello there" and len(texts) > 2
@@ -41,7 +41,7 @@ def test_stream(client, upstream):
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_tools_over_two_turns(client, upstream, script, stream):
     messages = [{"role": "user", "content": "What is the weather?"}]
-    more = {"model": f"up-{upstream}/{script}", "max_tokens": 4096, "tools": [TOOL]}
+    more = {"model": named(upstream, script), "max_tokens": 4096, "tools": [TOOL]}
     if script == "thinking-tools":
         more["thinking"] = {"type": "enabled", "budget_tokens": 2000}
     if stream:
@@ -66,24 +66,24 @@ def test_tools_over_two_turns(client, upstream, script, stream):
 def test_image(client, upstream):
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
     messages = [{"role": "user", "content": [image, {"type": "text", "text": "What is this?"}]}]
-    answer = client.messages.create(model=f"up-{upstream}/image", max_tokens=100, messages=messages)
+    answer = client.messages.create(model=named(upstream, "image"), max_tokens=100, messages=messages)
     assert answer.content[0].text == "image/png of 70 bytes"
 
 
 def test_pdf(client, upstream):
     pdf = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}}
     messages = [{"role": "user", "content": [pdf, {"type": "text", "text": "What is this?"}]}]
-    answer = client.messages.create(model=f"up-{upstream}/pdf", max_tokens=100, messages=messages)
+    answer = client.messages.create(model=named(upstream, "pdf"), max_tokens=100, messages=messages)
     assert answer.content[0].text == "application/pdf of 9 bytes"
 
 
 def test_structured_output(client, upstream):
-    answer = ask(client, f"up-{upstream}/json", output_config={"format": {"type": "json_schema", "schema": ANSWER}})
+    answer = ask(client, named(upstream, "json"), output_config={"format": {"type": "json_schema", "schema": ANSWER}})
     assert answer.content[0].text == '{"city": "Paris", "degrees": 12}'
 
 
 def test_refusal(client, upstream):
-    assert ask(client, f"up-{upstream}/refusal").stop_reason == "refusal"
+    assert ask(client, named(upstream, "refusal")).stop_reason == "refusal"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_refusal(client, upstream):
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_error_classes(client, upstream, status, wanted, stream):
     with pytest.raises(wanted) as raised:
-        ask(client, f"up-{upstream}/error-{status}", stream=stream)
+        ask(client, named(upstream, f"error-{status}"), stream=stream)
     assert raised.value.body["type"] == "error" and raised.value.body["error"]["message"]
     assert raised.value.request_id
 
@@ -108,7 +108,7 @@ def test_error_classes(client, upstream, status, wanted, stream):
 def test_a_cut_stream_raises(client, upstream):
     messages, got = [{"role": "user", "content": "Hello there"}], ""
     with pytest.raises(anthropic.APIError):
-        with client.messages.stream(model=f"up-{upstream}/cut", max_tokens=100, messages=messages) as stream:
+        with client.messages.stream(model=named(upstream, "cut"), max_tokens=100, messages=messages) as stream:
             for text in stream.text_stream:
                 got += text
     assert "You said: Hello there".startswith(got) and got

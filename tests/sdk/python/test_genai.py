@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from conftest import ANSWER, PNG, WEATHER
+from conftest import ANSWER, PNG, WEATHER, named
 from google import genai
 from google.genai import errors, types
 
@@ -25,7 +25,7 @@ def ask(client, model, contents="Hello there", **config):
 
 
 def test_text_and_usage(client, upstream):
-    answer = ask(client, f"up-{upstream}/text")
+    answer = ask(client, named(upstream, "text"))
     assert answer.text == "You said: Hello there" and answer.candidates[0].finish_reason == types.FinishReason.STOP
     usage = answer.usage_metadata
     assert usage.prompt_token_count == 20 and usage.cached_content_token_count == 8
@@ -33,11 +33,11 @@ def test_text_and_usage(client, upstream):
 
 
 def test_system(client, upstream):
-    assert ask(client, f"up-{upstream}/system", system_instruction="Be brief.").text == "System: Be brief."
+    assert ask(client, named(upstream, "system"), system_instruction="Be brief.").text == "System: Be brief."
 
 
 def test_stream(client, upstream):
-    chunks = list(client.models.generate_content_stream(model=f"up-{upstream}/text", contents="Hello there"))
+    chunks = list(client.models.generate_content_stream(model=named(upstream, "text"), contents="Hello there"))
     assert "".join(chunk.text or "" for chunk in chunks) == "You said: Hello there"
     assert chunks[-1].candidates[0].finish_reason == types.FinishReason.STOP
     assert chunks[-1].usage_metadata.prompt_token_count == 20
@@ -50,7 +50,7 @@ def test_tools_over_two_turns(client, upstream, script, stream):
     config = types.GenerateContentConfig(tools=[TOOL], automatic_function_calling=BY_HAND)
     if script == "thinking-tools":
         config.thinking_config = types.ThinkingConfig(thinking_budget=2000, include_thoughts=True)
-    model = f"up-{upstream}/{script}"
+    model = named(upstream, script)
     if stream:
         chunks = client.models.generate_content_stream(model=model, contents=contents, config=config)
         parts = [part for chunk in chunks for part in (chunk.candidates[0].content.parts or [] if chunk.candidates[0].content else [])]
@@ -73,21 +73,21 @@ def test_tools_over_two_turns(client, upstream, script, stream):
 
 def test_image(client, upstream):
     image = types.Part.from_bytes(data=base64.b64decode(PNG), mime_type="image/png")
-    assert ask(client, f"up-{upstream}/image", [image, "What is this?"]).text == "image/png of 70 bytes"
+    assert ask(client, named(upstream, "image"), [image, "What is this?"]).text == "image/png of 70 bytes"
 
 
 def test_pdf(client, upstream):
     pdf = types.Part.from_bytes(data=base64.b64decode("JVBERi0xLjQK"), mime_type="application/pdf")
-    assert ask(client, f"up-{upstream}/pdf", [pdf, "What is this?"]).text == "application/pdf of 9 bytes"
+    assert ask(client, named(upstream, "pdf"), [pdf, "What is this?"]).text == "application/pdf of 9 bytes"
 
 
 def test_structured_output(client, upstream):
-    answer = ask(client, f"up-{upstream}/json", response_mime_type="application/json", response_json_schema=ANSWER)
+    answer = ask(client, named(upstream, "json"), response_mime_type="application/json", response_json_schema=ANSWER)
     assert answer.text == '{"city": "Paris", "degrees": 12}'
 
 
 def test_refusal(client, upstream):
-    answer = ask(client, f"up-{upstream}/refusal")
+    answer = ask(client, named(upstream, "refusal"))
     blocked = answer.prompt_feedback and answer.prompt_feedback.block_reason
     assert blocked or answer.candidates[0].finish_reason not in (None, types.FinishReason.STOP)
 
@@ -107,16 +107,16 @@ def test_refusal(client, upstream):
 def test_error_classes(client, upstream, status, wanted, stream):
     with pytest.raises(wanted) as raised:
         if stream:
-            list(client.models.generate_content_stream(model=f"up-{upstream}/error-{status}", contents="hi"))
+            list(client.models.generate_content_stream(model=named(upstream, f"error-{status}"), contents="hi"))
         else:
-            ask(client, f"up-{upstream}/error-{status}")
+            ask(client, named(upstream, f"error-{status}"))
     assert raised.value.code // 100 == status // 100 and raised.value.message and raised.value.status
 
 
 def test_a_cut_stream_raises(client, upstream):
     got = ""
     with pytest.raises((errors.APIError, ValueError)):
-        for chunk in client.models.generate_content_stream(model=f"up-{upstream}/cut", contents="Hello there"):
+        for chunk in client.models.generate_content_stream(model=named(upstream, "cut"), contents="Hello there"):
             got += chunk.text or ""
     assert "You said: Hello there".startswith(got) and got
 

@@ -4,7 +4,7 @@ import json
 
 import openai
 import pytest
-from conftest import ANSWER, PNG, WEATHER
+from conftest import ANSWER, PNG, WEATHER, named
 
 TOOL = {"type": "function", "function": {"name": WEATHER["name"], "description": WEATHER["description"], "parameters": WEATHER["schema"]}}
 
@@ -19,7 +19,7 @@ def ask(client, model, text="Hello there", **more):
 
 
 def test_text_and_usage(client, upstream):
-    answer = ask(client, f"up-{upstream}/text")
+    answer = ask(client, named(upstream, "text"))
     assert answer.choices[0].message.content == "You said: Hello there"
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage.prompt_tokens == 20 and answer.usage.prompt_tokens_details.cached_tokens == 8
@@ -29,20 +29,20 @@ def test_text_and_usage(client, upstream):
 
 def test_system_and_developer_text(client, upstream):
     messages = [{"role": "system", "content": "Be brief."}, {"role": "developer", "content": "No jokes."}, {"role": "user", "content": "hi"}]
-    answer = client.chat.completions.create(model=f"up-{upstream}/system", messages=messages)
+    answer = client.chat.completions.create(model=named(upstream, "system"), messages=messages)
     said = answer.choices[0].message.content
     assert said.startswith("System: ") and "Be brief." in said and "No jokes." in said
 
 
 def test_stream(client, upstream):
-    chunks = list(ask(client, f"up-{upstream}/text", stream=True))
+    chunks = list(ask(client, named(upstream, "text"), stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "You said: Hello there"
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert len(chunks) > 4
 
 
 def test_stream_usage_when_asked(client, upstream):
-    chunks = list(ask(client, f"up-{upstream}/text", stream=True, stream_options={"include_usage": True}))
+    chunks = list(ask(client, named(upstream, "text"), stream=True, stream_options={"include_usage": True}))
     assert chunks[-1].choices == [] and chunks[-1].usage.completion_tokens == 9
 
 
@@ -50,7 +50,7 @@ def test_stream_usage_when_asked(client, upstream):
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_tools_over_two_turns(client, upstream, script, stream):
     messages = [{"role": "user", "content": "What is the weather?"}]
-    more = {"model": f"up-{upstream}/{script}", "tools": [TOOL]}
+    more = {"model": named(upstream, script), "tools": [TOOL]}
     if script == "thinking-tools":
         more["reasoning_effort"] = "low"
     if stream:
@@ -73,25 +73,25 @@ def test_tools_over_two_turns(client, upstream, script, stream):
 
 def test_image(client, upstream):
     content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}]
-    answer = client.chat.completions.create(model=f"up-{upstream}/image", messages=[{"role": "user", "content": content}])
+    answer = client.chat.completions.create(model=named(upstream, "image"), messages=[{"role": "user", "content": content}])
     assert answer.choices[0].message.content == "image/png of 70 bytes"
 
 
 def test_pdf(client, upstream):
     file = {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQK"}
     content = [{"type": "text", "text": "What is this?"}, {"type": "file", "file": file}]
-    answer = client.chat.completions.create(model=f"up-{upstream}/pdf", messages=[{"role": "user", "content": content}])
+    answer = client.chat.completions.create(model=named(upstream, "pdf"), messages=[{"role": "user", "content": content}])
     assert answer.choices[0].message.content == "application/pdf of 9 bytes"
 
 
 def test_structured_output(client, upstream):
     wanted = {"type": "json_schema", "json_schema": {"name": "weather", "schema": ANSWER, "strict": True}}
-    answer = ask(client, f"up-{upstream}/json", response_format=wanted)
+    answer = ask(client, named(upstream, "json"), response_format=wanted)
     assert json.loads(answer.choices[0].message.content) == {"city": "Paris", "degrees": 12}
 
 
 def test_refusal(client, upstream):
-    choice = ask(client, f"up-{upstream}/refusal").choices[0]
+    choice = ask(client, named(upstream, "refusal")).choices[0]
     assert choice.finish_reason == "content_filter" or choice.message.refusal
 
 
@@ -109,7 +109,7 @@ def test_refusal(client, upstream):
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_error_classes(client, upstream, status, wanted, stream):
     with pytest.raises(wanted) as raised:
-        ask(client, f"up-{upstream}/error-{status}", stream=stream)
+        ask(client, named(upstream, f"error-{status}"), stream=stream)
     assert raised.value.message and isinstance(raised.value.body, dict)
     if status == 429:
         assert raised.value.response.headers["retry-after"] == "1"
@@ -118,7 +118,7 @@ def test_error_classes(client, upstream, status, wanted, stream):
 def test_a_cut_stream_raises(client, upstream):
     got = ""
     with pytest.raises(openai.APIError):
-        for chunk in ask(client, f"up-{upstream}/cut", stream=True):
+        for chunk in ask(client, named(upstream, "cut"), stream=True):
             got += chunk.choices[0].delta.content or ""
     assert "You said: Hello there".startswith(got) and got
 
@@ -144,7 +144,7 @@ def test_demo(client):
 
 def test_logprobs_and_candidates_are_refused_or_warned_of(client, upstream):
     raw = client.chat.completions.with_raw_response.create(
-        model=f"up-{upstream}/text", messages=[{"role": "user", "content": "hi"}], logit_bias={"50256": -100}
+        model=named(upstream, "text"), messages=[{"role": "user", "content": "hi"}], logit_bias={"50256": -100}
     )
     lost = raw.headers.get("x-edgeway-warnings", "")
     assert ("logit_bias" in lost) == (upstream != "openai")
