@@ -43,6 +43,17 @@ pub struct Candidate {
 
 /// Plans a request for `model`. Fails with `ModelNotFound` and the nearest names.
 pub fn plan(config: &Config, model: &str) -> Result<Plan> {
+    let mut plan = lookup(config, model)?;
+    match plan.candidates.first().map(|candidate| candidate.target.provider.clone()) {
+        Some(first) => {
+            plan.candidates.retain(|candidate| candidate.target.provider.enabled);
+            if plan.candidates.is_empty() { Err(switched_off(&first, model)) } else { Ok(plan) }
+        }
+        None => Err(not_found(config, model)),
+    }
+}
+
+fn lookup(config: &Config, model: &str) -> Result<Plan> {
     if let Some(route) = config.routes.iter().find(|route| route.models.iter().any(|pattern| matches(pattern, model))) {
         return Ok(of_route(config, route));
     }
@@ -67,11 +78,7 @@ pub fn plan(config: &Config, model: &str) -> Result<Plan> {
     }
     let owns = |entry: &&Arc<ProviderEntry>| entry.row.owns.iter().any(|prefix| model.starts_with(prefix.as_ref()));
     if let Some(entry) = only(config.providers.values().filter(owns)) {
-        return if entry.enabled {
-            Ok(direct(config, vec![target(config, entry, model)], "its provider owns the name"))
-        } else {
-            Err(switched_off(entry, model))
-        };
+        return Ok(direct(config, vec![target(config, entry, model)], "its provider owns the name"));
     }
     Err(not_found(config, model))
 }
@@ -122,9 +129,6 @@ fn direct(config: &Config, targets: Vec<Target>, because: &'static str) -> Plan 
 }
 
 fn named(config: &Config, entry: &Arc<ProviderEntry>, name: &str, model: &str) -> Result<Plan> {
-    if !entry.enabled {
-        return Err(switched_off(entry, model));
-    }
     // A provider that is served in process knows exactly its own models.
     if entry.row.speaks.is_empty() && !entry.models.iter().any(|known| known == name) {
         return Err(not_found(config, model));
@@ -188,4 +192,53 @@ fn not_found(config: &Config, model: &str) -> Error {
 
 fn short(model: &str) -> String {
     model.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Availability};
+
+    fn configured(document: &str) -> Config {
+        let loaded = config::load(Some(("edgeway.toml", document)), []).expect("the document is TOML");
+        let available = Availability { secrets: ["KEY".to_owned()].into(), ..Availability::default() };
+        config::compile(&loaded, &available).unwrap_or_else(|found| panic!("{}", config::render(&found))).0
+    }
+
+    const TWO: &str = r#"
+        [providers.on]
+        base_url = "https://on.test/v1"
+        key = "KEY"
+        [providers.off]
+        base_url = "https://off.test/v1"
+        key = "KEY"
+        enabled = false
+    "#;
+
+    #[test]
+    fn a_target_that_is_switched_off_is_left_out() {
+        let config = configured(&format!("{TWO}\n[routes.r]\nmodels = [\"x\"]\ntargets = [\"off/a\", \"on/b\"]"));
+        let plan = plan(&config, "x").expect("one target is left");
+        assert_eq!(plan.candidates.iter().map(|c| c.target.model.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn a_route_whose_targets_are_all_off_says_so() {
+        let config = configured(&format!("{TWO}\n[routes.r]\nmodels = [\"x\"]\ntargets = [\"off/a\"]"));
+        let error = plan(&config, "x").expect_err("no target is left");
+        assert_eq!(error.kind, ErrorKind::ModelNotFound);
+        assert!(error.message.contains("switched off"), "{}", error.message);
+    }
+
+    #[test]
+    fn an_unknown_model_names_its_neighbours() {
+        let error = plan(&configured(TWO), "demo/ecko").expect_err("no such model");
+        assert!(error.message.contains("`demo/echo`"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_bare_name_goes_to_its_owner() {
+        let error = plan(&configured(TWO), "claude-sonnet-4-5").expect_err("no key is set");
+        assert!(error.message.contains("ANTHROPIC_API_KEY"), "{}", error.message);
+    }
 }

@@ -253,7 +253,11 @@ fn thinking(value: Json<'_>, at: At<'_>, request: &mut ChatRequest) -> Result<()
             let at = at.field("budget_tokens");
             return Err(at.invalid(format_args!("is {budget}; send at least 1024")));
         }
-        ("enabled", budget) => config.budget_tokens = budget,
+        ("enabled", budget) => {
+            config.budget_tokens = budget;
+            // Claude shows its thoughts unless told otherwise; other providers need to be asked.
+            config.include_thoughts.get_or_insert(true);
+        }
         ("disabled", _) => config.budget_tokens = Some(0),
         _ => config.adaptive = true,
     }
