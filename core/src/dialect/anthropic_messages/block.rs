@@ -80,7 +80,7 @@ pub(super) fn read(block: Json<'_>, origin: Origin, at: At<'_>, parts: &mut Vec<
             "tool_result" => Part::ToolResult(tool_result(fields, origin, at)?),
             _ => Part::Opaque(Opaque { dialect: ME, value: Value::from(Json::Object(fields)) }),
         },
-        Some(other) => return Err(at.field("type").wrong(&other, "a string")),
+        Some(other) => return Err(at.field("type").wrong(other, "a string")),
     };
     parts.push(part);
     Ok(())
@@ -248,7 +248,7 @@ fn check_base64(data: &str, at: At<'_>) -> Result<()> {
     let alphabet = body.as_bytes().chunks(4096).all(|chunk| chunk.iter().fold(true, |all, byte| all & allowed(byte)));
     // The last group is decoded, which catches wrong padding.
     let tail = &data.as_bytes()[data.len().saturating_sub(4)..];
-    if !data.is_empty() && alphabet && data.len() % 4 == 0 && STANDARD.decode(tail).is_ok() {
+    if !data.is_empty() && alphabet && data.len().is_multiple_of(4) && STANDARD.decode(tail).is_ok() {
         return Ok(());
     }
     Err(at.invalid("is not base64; send the standard alphabet, padded, without a `data:` prefix"))

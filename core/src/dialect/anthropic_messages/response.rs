@@ -31,7 +31,7 @@ use crate::wire::json::{At, Json};
 
 /// Decodes a whole response.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse> {
-    let tree = Json::parse(body).map_err(unreadable)?;
+    let tree = Json::read(body).map_err(unreadable)?;
     let mut fields = members(tree, At::Root).map_err(unreadable)?;
     let content = match fields.iter().position(|(key, _)| key == "content") {
         Some(index) => fields.remove(index).1,

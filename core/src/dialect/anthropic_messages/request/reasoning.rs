@@ -67,10 +67,10 @@ pub(super) fn plan<'a>(
         planner.effort(config.effort);
     } else {
         planner.decide(&config, conversation, forced);
-        if let (Some(Value::Object(rest)), Some(thinking)) = (own, &mut planner.plan.thinking) {
-            if let Value::Object(fields) = thinking.to_mut() {
-                fields.extend(rest.iter().map(|(key, value)| (key.clone(), value.clone())));
-            }
+        if let (Some(Value::Object(rest)), Some(thinking)) = (own, &mut planner.plan.thinking)
+            && let Value::Object(fields) = thinking.to_mut()
+        {
+            fields.extend(rest.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
     }
     planner.finish()
@@ -119,10 +119,15 @@ impl<'a> Planner<'a, '_, '_> {
     fn off(&mut self, config: &ReasoningConfig) {
         match (self.generation.thinking, self.generation.off) {
             (Thinking::Never, _) => {}
-            (_, Off::Default | Off::Disabled) => {
+            (_, off @ (Off::Default | Off::Disabled)) => {
                 self.think("disabled", Map::new());
-                // Without thinking the highest levels are refused.
-                self.effort(config.effort.filter(|effort| *effort != Effort::None).map(|effort| effort.min(Effort::High)));
+                let mut effort = config.effort.filter(|effort| *effort != Effort::None);
+                // Models that think by default refuse their highest levels without it.
+                if off == Off::Disabled && effort > Some(Effort::High) {
+                    effort = Some(Effort::High);
+                    self.warnings.push(WarningCode::Approximated, "reasoning.effort", "sent as high");
+                }
+                self.effort(effort);
             }
             (_, Off::BetweenTools) => {
                 self.think("between_tools", Map::new());

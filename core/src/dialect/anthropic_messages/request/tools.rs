@@ -122,13 +122,13 @@ fn function<'a>(
         None => Cow::Owned(json!({ "type": "object", "properties": {} })),
         Some(parameters) => object_schema(parameters),
     };
-    if strict == Some(true) {
-        if let Some((tightened, lost)) = schema::supported(&input_schema) {
-            input_schema = Cow::Owned(tightened);
-            if lost {
-                let why = "some schema constraints became descriptions";
-                warnings.push(WarningCode::Approximated, format!("tools[{index}].parameters"), why);
-            }
+    if strict == Some(true)
+        && let Some((tightened, lost)) = schema::supported(&input_schema)
+    {
+        input_schema = Cow::Owned(tightened);
+        if lost {
+            let why = "some schema constraints became descriptions";
+            warnings.push(WarningCode::Approximated, format!("tools[{index}].parameters"), why);
         }
     }
     wire::Tool::Function {

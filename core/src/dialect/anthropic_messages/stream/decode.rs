@@ -112,8 +112,10 @@ impl Decoder {
             return Err(Fault::Corrupt("a second message_start".into()));
         }
         self.started = true;
-        let message = head(message);
+        let mut message = head(message);
+        drop(finish(&mut message.end));
         events.push(ChatEvent::Start(message.head));
+        events.extend(message.end.into_iter().map(|(field, value)| message_extra(&field, value)));
         if let Some(counters) = message.counters {
             self.counters = counters;
             self.usage_rest = message.usage_rest;
@@ -367,7 +369,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Fault> {
 }
 
 fn object(data: &[u8]) -> Result<Members<'_>, Fault> {
-    members(Json::parse(data).map_err(corrupt)?, At::Root).map_err(corrupt)
+    members(Json::read(data).map_err(corrupt)?, At::Root).map_err(corrupt)
 }
 
 fn corrupt(cause: impl std::fmt::Display) -> Fault {

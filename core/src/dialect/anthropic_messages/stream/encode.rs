@@ -22,6 +22,9 @@ use crate::chat::carry::tag;
 use crate::chat::{ChatEvent, Delta, FinishReason, PartHead, ResponseHead, Signature, Usage};
 use crate::dialect::{Reply, StreamEncoder};
 
+/// Fields of a message that a stream gives at its end.
+const AT_THE_END: [&str; 3] = ["usage", "stop_details", "container"];
+
 /// The encoder.
 pub(in super::super) struct Encoder {
     reply: Reply,
@@ -131,6 +134,10 @@ impl Encoder {
         out.extend_from_slice(b",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
         json(&Written::new(&self.usage, head.service_tier.as_deref(), None), out);
         for (field, value) in head.extra.fields(ME) {
+            if AT_THE_END.contains(&field.as_str()) {
+                self.fields.insert(field.clone(), value.clone());
+                continue;
+            }
             out.push(b',');
             json(field, out);
             out.push(b':');
