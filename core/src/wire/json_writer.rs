@@ -27,6 +27,11 @@ impl<'o> Object<'o> {
         Self { out, empty: true }
     }
 
+    /// Goes on with an object that stands at the end of `out` without its closing brace, and has members.
+    pub fn resume(out: &'o mut Vec<u8>) -> Self {
+        Self { out, empty: false }
+    }
+
     /// Adds a member.
     pub fn field<T: Serialize + ?Sized>(&mut self, key: &str, member: &T) {
         value(self.key(key), member);
@@ -121,6 +126,8 @@ mod tests {
             drop(items);
             root.object("empty");
         }
-        assert_eq!(out, br#"{"te\"xt":"a\nb","n":0.5,"items":[1,{"x":true}],"empty":{}}"#);
+        out.pop();
+        Object::resume(&mut out).field("more", &2);
+        assert_eq!(out, br#"{"te\"xt":"a\nb","n":0.5,"items":[1,{"x":true}],"empty":{},"more":2}"#);
     }
 }

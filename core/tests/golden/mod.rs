@@ -9,22 +9,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A recorded or recorded-shape message.
-pub struct Fixture {
+pub(crate) struct Fixture {
     /// Its file name without the form's extension.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it is.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// The folder of a dialect's fixtures.
-pub fn folder(dialect: &str) -> PathBuf {
+pub(crate) fn folder(dialect: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect)
 }
 
 /// The fixtures of a dialect whose file names end in `.<form>` (`request.json`, `sse`), by name. Fails if there are none.
-pub fn fixtures(dialect: &str, form: &str) -> Vec<Fixture> {
+pub(crate) fn fixtures(dialect: &str, form: &str) -> Vec<Fixture> {
     let folder = folder(dialect);
     let suffix = format!(".{form}");
     let mut fixtures: Vec<_> = fs::read_dir(&folder)
@@ -42,13 +42,13 @@ pub fn fixtures(dialect: &str, form: &str) -> Vec<Fixture> {
 }
 
 /// One fixture of a dialect.
-pub fn fixture(dialect: &str, file: &str) -> Vec<u8> {
+pub(crate) fn fixture(dialect: &str, file: &str) -> Vec<u8> {
     let path = folder(dialect).join(file);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Compares `actual` with the expectation of `fixture`, or rewrites it.
-pub fn check(fixture: &Fixture, actual: &str) {
+pub(crate) fn check(fixture: &Fixture, actual: &str) {
     let mut path = fixture.path.clone().into_os_string();
     path.push(".golden");
     let path = PathBuf::from(path);
@@ -71,7 +71,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// JSON, indented, keys in the order of the text: what `check` compares line by line.
-pub fn pretty(json: &[u8]) -> String {
+pub(crate) fn pretty(json: &[u8]) -> String {
     let value: serde_json::Value =
         serde_json::from_slice(json).unwrap_or_else(|error| panic!("not JSON: {error}: {}", String::from_utf8_lossy(json)));
     serde_json::to_string_pretty(&value).expect("a value serialises")

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Upstream};
 use crate::wire::json_writer::Object;
+use crate::wire::sse;
 
 /// Understands an error response.
 pub(super) fn decode(mut upstream: Upstream, headers: &HeaderMap) -> Error {
@@ -287,9 +288,10 @@ pub(super) fn encode(error: &Error) -> Bytes {
 
 /// The terminal frame of a stream. Nothing may follow it: SDKs raise on it.
 pub(super) fn encode_frame(error: &Error) -> Vec<u8> {
-    let mut frame = b"data: ".to_vec();
+    let mut frame = Vec::with_capacity(256);
+    sse::open(&mut frame, "");
     write(error, &mut frame);
-    frame.extend_from_slice(b"\n\n");
+    sse::close(&mut frame);
     frame
 }
 

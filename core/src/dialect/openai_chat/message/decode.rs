@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::super::{DIALECT, part};
-use crate::chat::{CacheControl, Message, Opaque, Part, Reasoning, Refusal, Role, Signature, ToolCall, ToolResult, carry};
+use crate::chat::{CacheControl, Message, Opaque, Part, Reasoning, Refusal, Role, Signature, Text, ToolCall, ToolResult, carry};
 use crate::error::Result;
 use crate::wire::json::{At, Json};
 
@@ -125,7 +125,9 @@ impl Fields<'_> {
             parts.extend(reasoning.into_iter().map(Part::Reasoning));
             call
         });
-        parts.extend(self.content.take().unwrap_or_default());
+        // An empty string is how many clients say that there is no text beside the calls.
+        let silent = |part: &Part| matches!(part, Part::Text(text) if *text == Text::default());
+        parts.extend(self.content.take().unwrap_or_default().into_iter().filter(|part| !silent(part)));
         parts.extend(self.refusal.take().map(|text| Part::Refusal(Refusal { text })));
         parts.extend(first.map(Part::ToolCall));
         for (call, reasoning) in calls {

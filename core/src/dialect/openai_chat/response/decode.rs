@@ -85,7 +85,7 @@ fn decode_choice(json: Json<'_>, index: usize, at: At<'_>) -> Result<Choice> {
 fn decode_message(json: Json<'_>, at: At<'_>, choice: &mut Choice) -> Result<()> {
     let (mut reasoning, mut details) = (String::new(), None);
     let (mut content, mut refusal, mut annotations) = (Vec::new(), None, None);
-    let (mut media, mut calls) = (Vec::new(), Vec::new());
+    let (mut images, mut audio, mut calls) = (Vec::new(), None, Vec::new());
     let mut unknown = Map::new();
     for (key, value) in json.object(at)? {
         let at = at.field(&key);
@@ -103,8 +103,8 @@ fn decode_message(json: Json<'_>, at: At<'_>, choice: &mut Choice) -> Result<()>
                 }
             }
             "function_call" => calls.push(decode_call(Json::Object(vec![("function".into(), value)]), at)?),
-            "audio" => media.extend(AudioAnswer::deserialize(Value::from(value)).ok().and_then(AudioAnswer::media)),
-            "images" => media.extend(value.array(at)?.into_iter().filter_map(|image| decode_image(image.into()))),
+            "audio" => audio = AudioAnswer::deserialize(Value::from(value)).ok().and_then(AudioAnswer::media),
+            "images" => images.extend(value.array(at)?.into_iter().filter_map(|image| decode_image(image.into()))),
             _ => drop(unknown.insert(key.into_owned(), value.into())),
         }
     }
@@ -123,7 +123,8 @@ fn decode_message(json: Json<'_>, at: At<'_>, choice: &mut Choice) -> Result<()>
     }
     choice.parts.append(&mut content);
     choice.parts.extend(refusal.map(|text| Part::Refusal(Refusal { text })));
-    choice.parts.append(&mut media);
+    choice.parts.append(&mut images);
+    choice.parts.extend(audio);
     choice.parts.append(&mut calls);
     if !unknown.is_empty() {
         choice.extra.insert(DIALECT, "message", Value::Object(unknown));

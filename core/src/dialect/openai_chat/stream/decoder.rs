@@ -440,6 +440,12 @@ impl Choice {
     fn close(&mut self, events: &mut Vec<ChatEvent>) {
         self.fall_silent(events);
         let choice = self.index;
+        if let Some((mut answer, sound)) = self.audio.take() {
+            answer.data = STANDARD.encode(sound);
+            if let Some(audio) = answer.media() {
+                self.whole(audio, events);
+            }
+        }
         for at in 0..self.calls.len() {
             let call = &mut self.calls[at];
             if let Some(part) = call.part {
@@ -447,12 +453,6 @@ impl Choice {
             } else if let Some(input) = call.custom.take() {
                 let value = json!({ "id": call.id, "type": "custom", "custom": { "name": call.name, "input": input } });
                 self.whole(Part::Opaque(Opaque { dialect: DIALECT, value }), events);
-            }
-        }
-        if let Some((mut answer, sound)) = self.audio.take() {
-            answer.data = STANDARD.encode(sound);
-            if let Some(audio) = answer.media() {
-                self.whole(audio, events);
             }
         }
     }

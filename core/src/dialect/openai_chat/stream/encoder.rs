@@ -24,9 +24,10 @@ use super::super::{DIALECT, error, usage};
 use crate::chat::carry::{self, Carried};
 use crate::chat::{ChatEvent, Delta, Media, MediaKind, PartHead, Reasoning, ResponseHead, Signature, Usage};
 use crate::dialect::{Reply, StreamEncoder};
-use crate::wire::json_writer::{Object, value};
+use crate::wire::json_writer::Object;
+use crate::wire::sse;
 
-/// Most bytes of signed reasoning that ride in one id.
+/// Most bytes of one piece of signed reasoning that ride in an id.
 const MOST_CARRIED: usize = 1 << 20;
 
 /// Encodes one stream.
@@ -58,7 +59,8 @@ struct Choice {
 enum Open {
     Text,
     Refusal,
-    Reasoning(Reasoning),
+    /// What may have to be carried; `None` once it has grown beyond that, because a part of it proves nothing.
+    Reasoning(Option<Reasoning>),
     Held(Call),
     Call(u32),
     Done,
@@ -99,7 +101,7 @@ impl Encoder {
 
     /// A chunk of one choice. `fill` writes its delta, `tail` what follows it.
     fn chunk(&self, index: u32, out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>), tail: Tail<'_>) {
-        out.extend_from_slice(b"data: ");
+        sse::open(out, "");
         out.extend_from_slice(&self.prefix);
         let mut choice = Object::begin(out);
         choice.field("index", &index);
@@ -125,18 +127,15 @@ impl Encoder {
 
     /// Ends a chunk, with the response's waiting fields where they were not yet sent.
     fn close(&mut self, fields: bool, out: &mut Vec<u8>) {
+        let mut chunk = Object::resume(out);
         if self.reply.usage {
-            out.extend_from_slice(b",\"usage\":null");
+            chunk.field("usage", &());
         }
         if fields {
-            for (key, member) in self.fields.drain(..) {
-                out.push(b',');
-                value(out, &key);
-                out.push(b':');
-                value(out, &member);
-            }
+            self.fields.drain(..).for_each(|(key, value)| chunk.field(&key, &value));
         }
-        out.extend_from_slice(b"}\n\n");
+        drop(chunk);
+        sse::close(out);
     }
 
     fn delta(&mut self, index: u32, out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
@@ -144,15 +143,16 @@ impl Encoder {
         self.close(false, out);
     }
 
-    /// The choice's state; its first mention says the role.
-    fn choice(&mut self, index: u32, out: &mut Vec<u8>) -> usize {
+    /// The choice's state; its first mention says the role. `content` is null unless text comes first or nothing does,
+    /// so that an answer of calls alone adds up to a message without content.
+    fn choice(&mut self, index: u32, text: bool, out: &mut Vec<u8>) -> usize {
         if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
             return at;
         }
         self.choices.push(Choice { index, ..Choice::default() });
         let role = |delta: &mut Object<'_>| {
             delta.field("role", "assistant");
-            delta.field("content", "");
+            delta.field("content", &text.then_some(""));
             delta.field("refusal", &());
         };
         self.chunk(index, out, role, Tail::None);
@@ -161,11 +161,11 @@ impl Encoder {
     }
 
     fn part_start(&mut self, index: u32, part: u32, head: &PartHead, out: &mut Vec<u8>) {
-        let at = self.choice(index, out);
+        let at = self.choice(index, matches!(head, PartHead::Text), out);
         let open = match head {
             PartHead::Text => Open::Text,
             PartHead::Refusal => Open::Refusal,
-            PartHead::Reasoning { redacted } => Open::Reasoning(Reasoning { redacted: *redacted, ..Reasoning::default() }),
+            PartHead::Reasoning { redacted } => Open::Reasoning(Some(Reasoning { redacted: *redacted, ..Reasoning::default() })),
             PartHead::ToolCall { id, name } => Open::Held(Call { id: id.clone(), name: name.clone(), ..Call::default() }),
             PartHead::Media(media) => {
                 self.media(index, media, out);
@@ -197,7 +197,7 @@ impl Encoder {
     }
 
     fn part_delta(&mut self, index: u32, part: u32, delta: &Delta, out: &mut Vec<u8>) {
-        let at = self.choice(index, out);
+        let at = self.choice(index, true, out);
         let choice = &mut self.choices[at];
         let Some((_, open)) = choice.parts.iter_mut().find(|(number, _)| *number == part) else { return };
         match (open, delta) {
@@ -211,12 +211,13 @@ impl Encoder {
                 self.delta(index, out, |delta| delta.field("refusal", text));
             }
             (Open::Reasoning(reasoning), Delta::Text(text)) => {
-                if reasoning.text.len() + text.len() <= MOST_CARRIED {
-                    reasoning.text.push_str(text);
+                *reasoning = reasoning.take().filter(|kept| kept.text.len() + text.len() <= MOST_CARRIED);
+                if let Some(kept) = reasoning {
+                    kept.text.push_str(text);
                 }
                 self.delta(index, out, |delta| delta.field("reasoning_content", text));
             }
-            (Open::Reasoning(reasoning), Delta::Signature(signature)) => reasoning.signature = Some(signature.clone()),
+            (Open::Reasoning(Some(reasoning)), Delta::Signature(signature)) => reasoning.signature = Some(signature.clone()),
             (Open::Held(call), Delta::Signature(signature)) => call.signature = Some(signature.clone()),
             (Open::Held(call), Delta::Extra { dialect, field, value }) if *dialect == DIALECT => {
                 call.fields.push((field.clone(), value.clone()));
@@ -275,14 +276,14 @@ impl Encoder {
     }
 
     fn part_end(&mut self, index: u32, part: u32, out: &mut Vec<u8>) {
-        let at = self.choice(index, out);
+        let at = self.choice(index, true, out);
         let Some(place) = self.choices[at].parts.iter().position(|(number, _)| *number == part) else { return };
         if matches!(self.choices[at].parts[place].1, Open::Held(_)) {
             // A call without arguments: `{}`, because clients parse the text.
             self.release(at, part, "{}", out);
         }
         let (_, open) = self.choices[at].parts.swap_remove(place);
-        let Open::Reasoning(reasoning) = open else { return };
+        let Open::Reasoning(Some(reasoning)) = open else { return };
         match &reasoning.signature {
             Some(signature) if signature.dialect == DIALECT => {
                 if let Ok(details) = serde_json::from_str::<Value>(&signature.data) {
@@ -295,7 +296,7 @@ impl Encoder {
     }
 
     fn finish(&mut self, index: u32, finish: &crate::chat::FinishReason, out: &mut Vec<u8>) {
-        let at = self.choice(index, out);
+        let at = self.choice(index, true, out);
         let fields = std::mem::take(&mut self.choices[at].fields);
         let message = fields.iter().find(|(key, _)| key == "message").and_then(|(_, value)| value.as_object());
         let fill = |delta: &mut Object<'_>| message.into_iter().flatten().for_each(|(key, value)| delta.field(key, value));
@@ -305,16 +306,13 @@ impl Encoder {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if let (true, Some(usage)) = (self.reply.usage, &self.usage) {
-            out.extend_from_slice(b"data: ");
+            sse::open(out, "");
             out.extend_from_slice(&self.prefix);
-            out.extend_from_slice(b"],");
-            let start = out.len();
-            usage::encode(&mut Object::begin(out), usage);
-            // The object's own brace: its member joins the chunk's.
-            out.remove(start);
-            out.extend_from_slice(b"\n\n");
+            out.push(b']');
+            usage::encode(&mut Object::resume(out), usage);
+            sse::close(out);
         }
-        out.extend_from_slice(b"data: [DONE]\n\n");
+        sse::write(out, "", b"[DONE]");
     }
 }
 
@@ -335,7 +333,7 @@ impl StreamEncoder for Encoder {
             ChatEvent::PartDelta { choice, part, delta } => self.part_delta(*choice, *part, delta, out),
             ChatEvent::PartEnd { choice, part } => self.part_end(*choice, *part, out),
             ChatEvent::LogProbs { choice, tokens } => {
-                let at = self.choice(*choice, out);
+                let at = self.choice(*choice, true, out);
                 let refused = self.choices[at].refused && !self.choices[at].spoke;
                 self.chunk(*choice, out, |_| {}, Tail::LogProbs(tokens, refused));
                 self.close(false, out);
@@ -345,7 +343,7 @@ impl StreamEncoder for Encoder {
             ChatEvent::Extra { dialect, .. } if *dialect != DIALECT => {}
             ChatEvent::Extra { choice: None, field, value, .. } => keep(&mut self.fields, field, value),
             ChatEvent::Extra { choice: Some(choice), field, value, .. } => {
-                let at = self.choice(*choice, out);
+                let at = self.choice(*choice, true, out);
                 keep(&mut self.choices[at].fields, field, value);
             }
             ChatEvent::End => {
