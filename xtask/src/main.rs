@@ -14,6 +14,7 @@
 )]
 
 mod conform;
+mod fuzz;
 mod install;
 mod report;
 mod run;
@@ -29,7 +30,7 @@ const HELP: &str = "\
 cargo xtask <chore> [options]
 
   tidy                 prove the rules: core's purity, wasm builds, house style, rustfmt, clippy
-  test [--quick]       install what is needed, then run everything (--quick: without the SDKs)
+  test [--quick]       install what is needed, then run everything (--quick: without fuzzing and SDKs)
   conform <target>     run the conformance suite against one target: in_process, native
       [filter]           only cases whose name contains this
   help                 print this

@@ -2,7 +2,7 @@
 
 use crate::report::{Broken, Report};
 use crate::run::cargo;
-use crate::{Options, sdk, tally, tidy, workspace};
+use crate::{Options, fuzz, sdk, tally, tidy};
 
 /// Runs everything; says whether all of it passed.
 pub(crate) fn run(options: &Options) -> bool {
@@ -14,12 +14,13 @@ pub(crate) fn run(options: &Options) -> bool {
 fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
     tidy::steps(report)?;
     report.command("build", cargo(&["build", "--workspace", "--all-targets", "--quiet"]))?;
-    report.tests("unit and conformance tests", cargo(&["test", "--workspace", "--no-fail-fast"]), tally::cargo_test)?;
+    let own = ["test", "--workspace", "--exclude", "edgeway-tests", "--no-fail-fast", "--quiet"];
+    report.tests("unit tests and examples", cargo(&own), tally::cargo_test)?;
+    let suite = ["test", "--package", "edgeway-tests", "--no-fail-fast", "--quiet"];
+    report.tests("conformance", cargo(&suite), tally::cargo_test)?;
     if options.quick {
         return Ok(());
     }
-    if workspace::root().join("tests/sdk").is_dir() {
-        sdk::steps(report)?;
-    }
-    Ok(())
+    fuzz::steps(report)?;
+    sdk::steps(report)
 }

@@ -30,8 +30,13 @@ panic = "abort"
 
 /// Reaches everything through the two ends that adapters use: the codecs' table and the gateway.
 const SOURCE: &str = r#"//! Links core, so that its imports can be read.
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
 use edgeway_core::chat::{ChatResponse, Warnings};
 use edgeway_core::dialect::{DialectId, Reply, RequestHead};
+use edgeway_core::{Gateway, config, exchange::Inbound};
 
 #[unsafe(no_mangle)]
 pub extern "C" fn probe(seed: u32) -> u32 {
@@ -45,19 +50,25 @@ pub extern "C" fn probe(seed: u32) -> u32 {
         reached += codec.decode_response(&body).is_ok() as u32;
         reached += codec.encode_response(&ChatResponse::default(), &Reply::default(), &mut Warnings::default()).len() as u32;
     }
+    let document = String::from_utf8_lossy(&body);
+    if let Ok(loaded) = config::load(Some(("edgeway.toml", &document)), []) {
+        reached += config::compile(&loaded, &config::Availability::default()).is_ok() as u32;
+    }
     reached + walk as *const () as usize as u32
 }
 
 /// The whole walk is linked because its address is taken.
-fn walk(gateway: &edgeway_core::Gateway, inbound: edgeway_core::exchange::Inbound) {
-    drop(std::pin::pin!(gateway.handle(inbound)).as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())));
+fn walk(gateway: &Arc<Gateway>, inbound: Inbound) {
+    let handled = gateway.handle(inbound);
+    for future in [Box::pin(async { drop(handled.response.await) }) as std::pin::Pin<Box<dyn Future<Output = ()>>>, handled.after] {
+        drop(std::pin::pin!(future).as_mut().poll(&mut Context::from_waker(Waker::noop())));
+    }
 }
-
-use std::future::Future;
 "#;
 
-/// Modules that the standard library imports on wasm32-wasip2 whatever a crate does (panics and exits).
-const STANDARD_ON_WASI: &[&str] = &["wasi:cli/", "wasi:io/"];
+/// Modules that the standard library imports on wasm32-wasip2 whatever a crate does: panics, exits, and the seed of
+/// its hash maps (which `http::HeaderMap` has too).
+const STANDARD_ON_WASI: &[&str] = &["wasi:cli/", "wasi:io/", "wasi:random/insecure-seed@"];
 
 /// Builds the probe for `target` and reads its imports.
 pub(crate) fn check(target: &str) -> Result<String, String> {
