@@ -66,8 +66,10 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     let gateway = Arc::new(Gateway::new(ports, config));
     let server = Server::start(settings, Arc::new(move |inbound| gateway.handle(inbound)))
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    // Whoever reads the line may send a signal at once.
+    let (runtime, signals) = listen_for_signals()?;
     eprintln!("edgeway listens on http://{}", server.address());
-    wait_for_signals(server.drain())?;
+    wait_for_signals(runtime, signals, server.drain());
     server.stop();
     log.close();
     Ok(())
@@ -91,11 +93,15 @@ fn settings(server: &config::Server, workers: Option<usize>) -> Result<Settings,
     Ok(settings)
 }
 
-/// Returns at the first signal to stop, with the drain begun. A second signal stops the server at once.
-fn wait_for_signals(drain: Arc<Drain>) -> Result<(), String> {
+/// From here on a signal to stop drains instead of killing.
+fn listen_for_signals() -> Result<(tokio::runtime::Runtime, Signals), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    let mut signals =
-        runtime.block_on(async { Signals::listen() }).map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let signals = runtime.block_on(async { Signals::listen() }).map_err(|error| format!("cannot listen for signals: {error}"))?;
+    Ok((runtime, signals))
+}
+
+/// Returns at the first signal to stop, with the drain begun. A second signal stops the server at once.
+fn wait_for_signals(runtime: tokio::runtime::Runtime, mut signals: Signals, drain: Arc<Drain>) {
     runtime.block_on(signals.next());
     drain.advance(Phase::Draining);
     eprintln!("edgeway: draining; a second signal stops at once");
@@ -104,7 +110,6 @@ fn wait_for_signals(drain: Arc<Drain>) -> Result<(), String> {
         runtime.block_on(signals.next());
         drain.advance(Phase::Stopped);
     });
-    Ok(())
 }
 
 /// What an operator or an orchestrator sends to stop a process.
