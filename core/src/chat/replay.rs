@@ -64,15 +64,15 @@ impl Index {
         events: &mut Vec<ChatEvent>,
     ) {
         let Self { choice, part } = *self;
+        let text = (!text.is_empty()).then(|| Delta::Text(text.to_owned()));
         let proof = signature.clone().map(Delta::Signature);
-        // A call's proof goes first: encoders that carry it in the call's id send that with the first arguments.
-        let (before, after) = if matches!(head, PartHead::ToolCall { .. }) { (proof, None) } else { (None, proof) };
-        let deltas: Vec<Delta> = before
-            .into_iter()
-            .chain((!text.is_empty()).then(|| Delta::Text(text.to_owned())))
-            .chain(after)
-            .chain(extra.into_iter().flat_map(all).map(|(dialect, field, value)| Delta::Extra { dialect, field, value }))
-            .collect();
+        let fields = extra.into_iter().flat_map(all).map(|(dialect, field, value)| Delta::Extra { dialect, field, value });
+        // What stands beside a call's arguments goes first: some encoders say it when the call begins.
+        let deltas: Vec<Delta> = if matches!(head, PartHead::ToolCall { .. }) {
+            proof.into_iter().chain(fields).chain(text).collect()
+        } else {
+            text.into_iter().chain(proof).chain(fields).collect()
+        };
         events.push(ChatEvent::PartStart { choice, part, head });
         events.extend(deltas.into_iter().map(|delta| ChatEvent::PartDelta { choice, part, delta }));
         events.push(ChatEvent::PartEnd { choice, part });

@@ -12,22 +12,22 @@ use http::HeaderMap;
 use serde_json::Value;
 
 /// A frame of a stream, owned.
-pub struct Event {
+pub(crate) struct Event {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its data.
-    pub data: String,
+    pub(crate) data: String,
 }
 
 impl Event {
     /// As a decoder takes it.
-    pub fn as_frame(&self) -> Frame<'_> {
+    pub(crate) fn as_frame(&self) -> Frame<'_> {
         Frame { event: &self.name, data: self.data.as_bytes() }
     }
 }
 
 /// The events of a stream whose blocks have at most one line each of `event` and `data`.
-pub fn frames(sse: &[u8]) -> Vec<Event> {
+pub(crate) fn frames(sse: &[u8]) -> Vec<Event> {
     let text = std::str::from_utf8(sse).expect("UTF-8");
     let field = |block: &str, name: &str| block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
     let blocks = text.split("\n\n").map(|block| Event { name: field(block, "event: "), data: field(block, "data: ") });
@@ -35,7 +35,7 @@ pub fn frames(sse: &[u8]) -> Vec<Event> {
 }
 
 /// Decodes frames, then a clean end.
-pub fn decode_frames(frames: &[Event]) -> Vec<ChatEvent> {
+pub(crate) fn decode_frames(frames: &[Event]) -> Vec<ChatEvent> {
     let mut decoder = AnthropicMessages.stream_decoder();
     let mut events = Vec::new();
     for frame in frames {
@@ -46,12 +46,12 @@ pub fn decode_frames(frames: &[Event]) -> Vec<ChatEvent> {
 }
 
 /// Decodes a stream.
-pub fn decode(sse: &[u8]) -> Vec<ChatEvent> {
+pub(crate) fn decode(sse: &[u8]) -> Vec<ChatEvent> {
     decode_frames(&frames(sse))
 }
 
 /// Encodes events.
-pub fn encode(events: &[ChatEvent]) -> Vec<u8> {
+pub(crate) fn encode(events: &[ChatEvent]) -> Vec<u8> {
     let mut encoder = AnthropicMessages.stream_encoder(reply());
     let mut out = Vec::new();
     events.iter().for_each(|event| encoder.event(event, &mut out));
@@ -59,7 +59,7 @@ pub fn encode(events: &[ChatEvent]) -> Vec<u8> {
 }
 
 /// The response that a complete stream tells, arguments of calls in one spelling.
-pub fn accumulate(events: Vec<ChatEvent>) -> ChatResponse {
+pub(crate) fn accumulate(events: Vec<ChatEvent>) -> ChatResponse {
     let mut accumulator = Accumulator::default();
     events.into_iter().for_each(|event| accumulator.push(event));
     let (response, ended) = accumulator.finish().expect("no error");
@@ -68,24 +68,24 @@ pub fn accumulate(events: Vec<ChatEvent>) -> ChatResponse {
 }
 
 /// The whole twin of a streamed fixture.
-pub fn whole(name: &str) -> ChatResponse {
+pub(crate) fn whole(name: &str) -> ChatResponse {
     let bytes = super::golden::fixture("anthropic_messages", &format!("{name}.response.json"));
     AnthropicMessages.decode_response(&bytes).expect(name)
 }
 
 /// What encoders know of the request.
-pub fn reply() -> Reply {
+pub(crate) fn reply() -> Reply {
     Reply { id: "ew-1".into(), model: "alias".into(), created: 1_793_882_096, usage: true, form: StreamForm::Sse }
 }
 
 /// Decodes a request body.
-pub fn request(body: &[u8]) -> Result<ChatRequest> {
+pub(crate) fn request(body: &[u8]) -> Result<ChatRequest> {
     let headers = HeaderMap::new();
     AnthropicMessages.decode_request(RequestHead { model: None, stream: None, headers: &headers }, body)
 }
 
 /// Encodes a request for a model of Anthropic's.
-pub fn encode_request(request: &ChatRequest, model: &str, warnings: &mut Warnings) -> Result<EncodedRequest> {
+pub(crate) fn encode_request(request: &ChatRequest, model: &str, warnings: &mut Warnings) -> Result<EncodedRequest> {
     let quirks = Quirks { beta_headers: true, ..Quirks::NONE };
     let target = Target { provider: "anthropic", model, quirks: &quirks, limits: ModelLimits::default() };
     AnthropicMessages.encode_request(request, target, warnings)
@@ -94,7 +94,7 @@ pub fn encode_request(request: &ChatRequest, model: &str, warnings: &mut Warning
 /// Checks that a stream keeps the grammar that the official SDKs rely on:
 /// `message_start (start delta* stop)* message_delta message_stop`, blocks numbered from 0, one open
 /// at a time, and each delta of a kind that its block has.
-pub fn check_grammar(sse: &[u8]) {
+pub(crate) fn check_grammar(sse: &[u8]) {
     let text = std::str::from_utf8(sse).expect("UTF-8");
     assert!(text.ends_with("\n\n"), "every event is closed");
     let events = frames(sse);

@@ -157,7 +157,7 @@ impl<'a> Planner<'a, '_, '_> {
         self.plan.max_tokens = max_tokens;
         let mut fields = Map::new();
         fields.insert("budget_tokens".into(), budget.into());
-        self.display(config, &mut fields);
+        self.display(config, Some(true), &mut fields);
         self.think("enabled", fields);
         if config.budget_tokens.is_some() {
             self.effort(config.effort);
@@ -167,7 +167,7 @@ impl<'a> Planner<'a, '_, '_> {
 
     fn adaptive(&mut self, config: &ReasoningConfig) {
         let mut fields = Map::new();
-        self.display(config, &mut fields);
+        self.display(config, None, &mut fields);
         self.think("adaptive", fields);
         self.plan.on = true;
         let effort = config.effort.or_else(|| {
@@ -191,9 +191,10 @@ impl<'a> Planner<'a, '_, '_> {
         self.plan.effort = Some(name(effort));
     }
 
-    /// Whether readable thoughts are wanted. Models before 4.1, and other vendors', always show them.
-    fn display(&self, config: &ReasoningConfig, fields: &mut Map<String, Value>) {
-        if let Some(include) = config.include_thoughts.filter(|_| self.generation.schemas) {
+    /// Whether readable thoughts are wanted. Models before 4.1, and other vendors', know no such wish.
+    fn display(&self, config: &ReasoningConfig, by_default: Option<bool>, fields: &mut Map<String, Value>) {
+        let wish = config.include_thoughts.filter(|_| self.generation.schemas && config.include_thoughts != by_default);
+        if let Some(include) = wish {
             fields.insert("display".into(), if include { "summarized" } else { "omitted" }.into());
         }
     }

@@ -51,12 +51,22 @@ struct Current {
 enum State {
     /// Its block is open; deltas of text are of this kind.
     Open(Kind),
-    /// A call whose block waits for its first delta, because a signature rides in its id.
-    Call { id: String, name: String },
+    /// A call whose block waits for its arguments, because what comes before them stands in its start.
+    Call(Call),
     /// Redacted thinking, whose block waits for its data.
     Redacted,
     /// A part without a place in this protocol.
     Hidden,
+}
+
+/// A call whose block is not open yet.
+struct Call {
+    id: String,
+    name: String,
+    /// Rides in the id if it is another provider's.
+    signature: Option<Signature>,
+    /// Fields of the block that an Anthropic provider gave.
+    fields: Map<String, Value>,
 }
 
 /// How text deltas of a block are written: the bytes before and after the JSON string.
@@ -204,7 +214,9 @@ impl Encoder {
                 self.open_block(b"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}", Kind::Thinking, out)
             }
             PartHead::Reasoning { redacted: true } => State::Redacted,
-            PartHead::ToolCall { id, name } => State::Call { id: id.clone(), name: name.clone() },
+            PartHead::ToolCall { id, name } => {
+                State::Call(Call { id: id.clone(), name: name.clone(), signature: None, fields: Map::new() })
+            }
             PartHead::Opaque(opaque) if opaque.dialect == ME => {
                 let block = serde_json::to_vec(&opaque.value).unwrap_or_default();
                 self.open_block(&block, Kind::Whole, out)
@@ -223,14 +235,19 @@ impl Encoder {
         State::Open(kind)
     }
 
-    fn open_call(&mut self, id: &str, name: &str, signature: Option<&Signature>, out: &mut Vec<u8>) -> State {
+    fn open_call(&mut self, call: Call, out: &mut Vec<u8>) -> State {
         self.calls = true;
         let mut block = Vec::with_capacity(128);
         block.extend_from_slice(b"{\"type\":\"tool_use\",\"id\":");
-        json(&call_id(id, signature), &mut block);
+        json(&call_id(&call.id, call.signature.as_ref()), &mut block);
         block.extend_from_slice(b",\"name\":");
-        json(name, &mut block);
-        block.extend_from_slice(b",\"input\":{},\"caller\":{\"type\":\"direct\"}}");
+        json(&call.name, &mut block);
+        block.extend_from_slice(b",\"input\":{}");
+        if !call.fields.contains_key("caller") {
+            block.extend_from_slice(b",\"caller\":{\"type\":\"direct\"}");
+        }
+        members(&call.fields, &mut block);
+        block.push(b'}');
         self.open_block(&block, Kind::Input, out)
     }
 
@@ -242,13 +259,17 @@ impl Encoder {
                 self.text(kind, text, out);
                 State::Open(kind)
             }
-            (State::Call { id, name }, delta) => {
-                let signature = if let Delta::Signature(signature) = delta { Some(signature) } else { None };
-                let state = self.open_call(&id, &name, signature, out);
-                if let Delta::Text(text) = delta {
-                    self.text(Kind::Input, text, out);
-                }
+            (State::Call(call), Delta::Text(text)) => {
+                let state = self.open_call(call, out);
+                self.text(Kind::Input, text, out);
                 state
+            }
+            (State::Call(call), Delta::Signature(signature)) => State::Call(Call { signature: Some(signature.clone()), ..call }),
+            (State::Call(mut call), Delta::Extra { dialect, field, value }) => {
+                if *dialect == ME {
+                    call.fields.insert(field.clone(), value.clone());
+                }
+                State::Call(call)
             }
             (State::Open(Kind::Thinking), Delta::Signature(signature)) => {
                 self.block_delta(b"{\"type\":\"signature_delta\",\"signature\":", &tag(signature, ME), out);
@@ -296,7 +317,7 @@ impl Encoder {
     /// Ends the current part, and its block if it has one.
     fn close(&mut self, out: &mut Vec<u8>) {
         let state = match self.current.take() {
-            Some(Current { state: State::Call { id, name }, .. }) => self.open_call(&id, &name, None, out),
+            Some(Current { state: State::Call(call), .. }) => self.open_call(call, out),
             Some(current) => current.state,
             None => return,
         };
@@ -330,12 +351,7 @@ impl Encoder {
         }
         out.extend_from_slice(b"},\"usage\":");
         json(&Written::new(&self.usage, None, rest.as_ref()), out);
-        for (field, value) in &self.fields {
-            out.push(b',');
-            json(field, out);
-            out.push(b':');
-            json(value, out);
-        }
+        members(&self.fields, out);
         out.extend_from_slice(b"}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
     }
 }
@@ -345,8 +361,10 @@ impl Waiting {
     fn take(&mut self, delta: &Delta) {
         match (self.deltas.last_mut(), delta) {
             (Some(Delta::Text(text)), Delta::Text(more)) => text.push_str(more),
-            // A call's signature has to come before its block is opened.
-            (_, Delta::Signature(_)) => self.deltas.insert(0, delta.clone()),
+            // What stands in the start of a call's block has to come before its arguments.
+            (_, Delta::Signature(_) | Delta::Extra { .. }) if matches!(self.head, PartHead::ToolCall { .. }) => {
+                self.deltas.insert(0, delta.clone());
+            }
             _ => self.deltas.push(delta.clone()),
         }
     }
@@ -354,6 +372,16 @@ impl Waiting {
 
 fn json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("strings, numbers and JSON serialise into memory");
+}
+
+/// Appends more members of an object that has some already.
+fn members(fields: &Map<String, Value>, out: &mut Vec<u8>) {
+    for (field, value) in fields {
+        out.push(b',');
+        json(field, out);
+        out.push(b':');
+        json(value, out);
+    }
 }
 
 fn number(value: u32, out: &mut Vec<u8>) {
