@@ -97,7 +97,7 @@ impl Dialect for AnthropicMessages {
             "parallel_tool_calls" => "tool_choice.disable_parallel_tool_use",
             "response_format" | "response_format.json_schema" => "output_config.format",
             "response_format.json_schema.schema" => "output_config.format.schema",
-            "reasoning" => "thinking",
+            "reasoning" | "reasoning_effort" => "thinking",
             "reasoning.effort" => "output_config.effort",
             "reasoning.budget_tokens" => "thinking.budget_tokens",
             other => other,

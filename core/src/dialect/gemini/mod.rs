@@ -102,7 +102,7 @@ impl Dialect for Gemini {
             "logprobs" => "generationConfig.responseLogprobs",
             "response_format" => "generationConfig.responseMimeType",
             "response_format.json_schema.schema" => "generationConfig.responseJsonSchema",
-            "reasoning" => "generationConfig.thinkingConfig",
+            "reasoning" | "reasoning_effort" => "generationConfig.thinkingConfig",
             "reasoning.effort" => "generationConfig.thinkingConfig.thinkingLevel",
             "reasoning.budget_tokens" => "generationConfig.thinkingConfig.thinkingBudget",
             "tool_choice" => "toolConfig.functionCallingConfig",

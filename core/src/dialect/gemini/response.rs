@@ -196,7 +196,7 @@ pub(super) fn encode(response: &ChatResponse, reply: &Reply, warnings: &mut Warn
         model_version: Some(Str::from(if response.model.is_empty() { &reply.model } else { &response.model })),
         response_id: Some(Str::from(if response.id.is_empty() { &reply.id } else { &response.id })),
         create_time: response.created.map(|created| time::rfc3339(created).into()),
-        rest: own(&response.extra, "", warnings),
+        rest: own(&response.extra),
         ..Default::default()
     };
     // The tier that everybody gets is no news.
@@ -216,7 +216,7 @@ fn encode_choice<'a>(choice: &'a Choice, warnings: &mut Warnings) -> Candidate<'
             Err(error) => malformed = Some(error.message),
         }
     }
-    let mut rest = own(&choice.extra, &format!("choices[{}].", choice.index), warnings);
+    let mut rest = own(&choice.extra);
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let finish_reason = if malformed.is_some() { "MALFORMED_FUNCTION_CALL" } else { said_finish(&choice.finish, refused) };
     if let Some(message) = malformed.or_else(|| finish_message(&choice.finish).map(str::to_owned)) {
@@ -236,9 +236,6 @@ fn encode_choice<'a>(choice: &'a Choice, warnings: &mut Warnings) -> Candidate<'
     }
 }
 
-fn own(extra: &Extra, at: &str, warnings: &mut Warnings) -> Map<String, Value> {
-    for (_, field) in extra.foreign_to(GEMINI) {
-        warnings.dropped(format!("{at}{field}"), "Gemini has no such field");
-    }
+fn own(extra: &Extra) -> Map<String, Value> {
     extra.fields(GEMINI).map(|(field, value)| (field.clone(), value.clone())).collect()
 }

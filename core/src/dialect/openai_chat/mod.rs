@@ -76,6 +76,13 @@ impl Dialect for OpenAiChat {
         request::encode(request, target, warnings)
     }
 
+    fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
+        match canonical {
+            "reasoning" | "reasoning.effort" | "reasoning.budget_tokens" => "reasoning_effort",
+            other => other,
+        }
+    }
+
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
         response::decode(body)
     }

@@ -32,7 +32,6 @@ pub(in super::super) fn encode(response: &ChatResponse, reply: &Reply, warnings:
     }
     object.some("service_tier", &response.service_tier);
     response.extra.fields(DIALECT).for_each(|(key, value)| object.field(key, value));
-    foreign(&response.extra, "", warnings);
     drop(object);
     body.into()
 }
@@ -42,6 +41,8 @@ pub(in super::super) fn response_id<'r>(id: &'r str, reply: &Reply) -> Cow<'r, s
     if id.is_empty() { format!("chatcmpl-{}", reply.id).into() } else { id.into() }
 }
 
+/// What a provider attached to a part (citations, say) is lost; what it tells of the answer as a whole
+/// (safety ratings, fingerprints) is no loss that a caller could do something about.
 fn foreign(extra: &Extra, at: &str, warnings: &mut Warnings) {
     for (dialect, key) in extra.foreign_to(DIALECT) {
         warnings.dropped(format!("{at}{key}"), format!("a field of {}", dialect.name()));
@@ -68,7 +69,6 @@ fn encode_choice(choice: &Choice, reply: &Reply, choices: &mut Array<'_>, warnin
     for (key, value) in choice.extra.fields(DIALECT).filter(|(key, _)| *key != "message") {
         object.field(key, value);
     }
-    foreign(&choice.extra, &at, warnings);
 }
 
 /// Adds `finish_reason`, the provider's own word where it is another one, and the stop text it met.
