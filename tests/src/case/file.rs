@@ -176,6 +176,11 @@ struct ResponseFile {
     stream_error: Option<String>,
     /// Whether the answer is a stream when the request asked for one.
     streamed: Option<bool>,
+    /// Whether the stream must reach its protocol's end; it must unless an error is expected.
+    ended: Option<bool>,
+    /// Whether the stream is one JSON array (Gemini without `alt=sse`).
+    #[serde(default)]
+    array: bool,
     /// Anything goes (a caller that hangs up does not see the end).
     #[serde(default)]
     any: bool,
@@ -347,9 +352,9 @@ impl ResponseFile {
             let sample = json("sample", sample(door).response)?;
             let error = self.stream_error.as_ref().map(|text| json("stream_error", text)).transpose()?;
             Body::Stream {
-                array: false,
+                array: self.array,
                 whole: includes.unwrap_or(if error.is_some() { value!({}) } else { sample }),
-                ended: error.is_none(),
+                ended: self.ended.unwrap_or(error.is_none()),
                 error,
                 bytes: self.bytes.as_ref().map(|text| text.as_bytes().to_vec()),
             }

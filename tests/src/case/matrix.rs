@@ -94,8 +94,6 @@ struct Differs {
     streamed: Option<String>,
     status: Option<u16>,
     warnings: Option<String>,
-    /// Warnings about the answer, which a streamed one cannot give in its headers.
-    whole_warnings: Option<String>,
     /// The gateway refuses with a 400 whose sentence contains these; the provider is not asked.
     refused: Option<Vec<String>>,
     stream_error: Option<String>,
@@ -269,9 +267,7 @@ impl Pair<'_> {
         for patch in self.file.record.iter().chain(self.differs().filter_map(|differs| differs.record.as_ref())) {
             merge(&mut record, &json("record", patch)?);
         }
-        let whole = |differs: &'_ Differs| (!self.stream).then(|| differs.whole_warnings.clone()).flatten();
-        let warnings: Vec<_> =
-            self.differs().flat_map(|differs| [differs.warnings.clone(), whole(differs)].into_iter().flatten()).collect();
+        let warnings: Vec<_> = self.differs().filter_map(|differs| differs.warnings.as_deref()).collect();
         Ok(Response { status, headers: Vec::new(), absent: never_returned(), warnings: Some(warnings.join(", ")), body, record })
     }
 }
