@@ -315,6 +315,7 @@ impl Dice {
         }
         let finish = match self.roll(3) {
             _ if called => FinishReason::new(Finish::ToolCalls, self.pick(&["tool_calls", "tool_use"])),
+            0 if parts.iter().any(|part| matches!(part, Part::Refusal(_))) => FinishReason::new(Finish::ContentFilter, "stop"),
             0 => FinishReason { stop_sequence: Some("END".into()), ..FinishReason::new(Finish::Stop, "stop") },
             1 => FinishReason::new(Finish::Length, self.pick(&["length", "MAX_TOKENS"])),
             _ => FinishReason::new(Finish::ContentFilter, "content_filter"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::super::usage::WireUsage;
 use super::super::wire::{WireLogProbs, WireToken};
 use super::super::{DIALECT, error, message, part};
-use super::decode_finish;
+use super::{Answer, decode_finish};
 use crate::chat::{ChatResponse, Choice, MediaKind, MediaSource, Opaque, Part, Reasoning, Refusal, TokenLogProb, ToolCall};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::json::{At, Json};
@@ -77,8 +77,15 @@ fn decode_choice(json: Json<'_>, index: usize, at: At<'_>) -> Result<Choice> {
             _ => choice.extra.insert(DIALECT, key, value.into()),
         }
     }
-    let called = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    choice.finish = decode_finish(&word, native.as_deref(), stop, called);
+    let has = |kind: fn(&Part) -> bool| choice.parts.iter().any(kind);
+    let answer = if has(|part| matches!(part, Part::ToolCall(_))) {
+        Answer::Calls
+    } else if has(|part| matches!(part, Part::Refusal(_))) {
+        Answer::Refusal
+    } else {
+        Answer::Text
+    };
+    choice.finish = decode_finish(&word, native.as_deref(), stop, answer);
     Ok(choice)
 }
 

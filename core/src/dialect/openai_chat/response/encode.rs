@@ -62,7 +62,7 @@ fn encode_choice(choice: &Choice, reply: &Reply, choices: &mut Array<'_>, warnin
         encode_logprobs(&mut object, &choice.logprobs, refused);
     }
     encode_finish(&mut object, &choice.finish);
-    if !finish_word(choice.finish.unified).1 {
+    if !finish_word(&choice.finish).1 {
         let why = format!("the provider said `{}`", choice.finish.raw);
         warnings.push(WarningCode::Approximated, format!("{at}finish_reason"), why);
     }
@@ -73,7 +73,7 @@ fn encode_choice(choice: &Choice, reply: &Reply, choices: &mut Array<'_>, warnin
 
 /// Adds `finish_reason`, the provider's own word where it is another one, and the stop text it met.
 pub(in super::super) fn encode_finish(object: &mut Object<'_>, finish: &FinishReason) {
-    let (word, _) = finish_word(finish.unified);
+    let (word, _) = finish_word(finish);
     object.field("finish_reason", word);
     if !finish.raw.is_empty() && finish.raw != word {
         object.field("native_finish_reason", &finish.raw);

@@ -8,6 +8,7 @@
 //! | `message.annotations` | a field of the text |
 //! | `message.audio`, `message.images` (OpenRouter) | [`Media`] |
 //! | `finish_reason`, `native_finish_reason` (OpenRouter), `stop_reason` (vLLM) | [`FinishReason`] |
+//! | `stop` with a refusal | [`Finish::ContentFilter`], which goes back as `stop` |
 //! | unknown fields of the response and of a choice | [`Extra`]; those of a message under `message` |
 //!
 //! Signed reasoning of other dialects rides in the id of the call that follows it. Where no call
@@ -23,16 +24,27 @@ pub(super) use encode::{encode, encode_audio, encode_finish, encode_images, enco
 
 use crate::chat::{Finish, FinishReason};
 
-/// Names a reason. `stop` after a call is what OpenAI says when the call was forced.
-pub(super) fn decode_finish(word: &str, native: Option<&str>, stop_sequence: Option<String>, called: bool) -> FinishReason {
+/// What an answer came to, beside its finish reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Text,
+    Calls,
+    Refusal,
+}
+
+/// Names a reason. `stop` is also what OpenAI says after a call that was forced, and after a refusal.
+pub(super) fn decode_finish(word: &str, native: Option<&str>, stop_sequence: Option<String>, answer: Answer) -> FinishReason {
     let unified = match word {
-        "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" | "COMPLETE" if called => Finish::ToolCalls,
-        "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" | "COMPLETE" => Finish::Stop,
+        "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" | "COMPLETE" => match answer {
+            Answer::Text => Finish::Stop,
+            Answer::Calls => Finish::ToolCalls,
+            Answer::Refusal => Finish::ContentFilter,
+        },
         "length" | "max_tokens" | "model_length" => Finish::Length,
         "tool_calls" | "function_call" | "tool_use" => Finish::ToolCalls,
         "content_filter" | "sensitive" => Finish::ContentFilter,
         "error" | "network_error" | "insufficient_system_resource" => Finish::Error,
-        "" if called => Finish::ToolCalls,
+        "" if answer == Answer::Calls => Finish::ToolCalls,
         _ => Finish::Other,
     };
     let raw = native.filter(|native| !native.is_empty()).unwrap_or(word);
@@ -40,11 +52,13 @@ pub(super) fn decode_finish(word: &str, native: Option<&str>, stop_sequence: Opt
 }
 
 /// The protocol's word for a reason, and whether it says the same.
-pub(super) fn finish_word(finish: Finish) -> (&'static str, bool) {
-    match finish {
+pub(super) fn finish_word(finish: &FinishReason) -> (&'static str, bool) {
+    match finish.unified {
         Finish::Stop => ("stop", true),
         Finish::Length => ("length", true),
         Finish::ToolCalls => ("tool_calls", true),
+        // A refusal as OpenAI itself words it.
+        Finish::ContentFilter if finish.raw == "stop" => ("stop", true),
         Finish::ContentFilter => ("content_filter", true),
         Finish::Pause | Finish::Error | Finish::Other => ("stop", false),
     }

@@ -22,7 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::response::{self, AudioAnswer};
+use super::super::response::{self, Answer, AudioAnswer};
 use super::super::wire::{AudioDelta, Chunk, ChunkChoice, ChunkDelta, Content, ToolCallDelta};
 use super::super::{DIALECT, error, message};
 use crate::chat::{ChatEvent, Delta, Opaque, Part, PartHead, ResponseHead, Signature, Usage};
@@ -182,8 +182,7 @@ impl Decoder {
             choice.close(events);
             choice.finished = true;
             let stop = (!wire.stop_reason.is_empty()).then(|| wire.stop_reason.to_string());
-            let called = choice.calls.iter().any(|call| call.part.is_some());
-            let finish = response::decode_finish(&wire.finish_reason, Some(&wire.native_finish_reason), stop, called);
+            let finish = response::decode_finish(&wire.finish_reason, Some(&wire.native_finish_reason), stop, choice.answer());
             events.push(ChatEvent::Finish { choice: index, finish });
         }
         fault
@@ -199,6 +198,7 @@ struct Choice {
     calls: Vec<Call>,
     audio: Option<(AudioAnswer, Vec<u8>)>,
     details: Vec<Value>,
+    refused: bool,
     finished: bool,
 }
 
@@ -276,6 +276,16 @@ impl Choice {
         }
     }
 
+    fn answer(&self) -> Answer {
+        if self.calls.iter().any(|call| call.part.is_some()) {
+            Answer::Calls
+        } else if self.refused {
+            Answer::Refusal
+        } else {
+            Answer::Text
+        }
+    }
+
     fn next(&mut self) -> u32 {
         self.parts += 1;
         self.parts - 1
@@ -286,6 +296,7 @@ impl Choice {
             Some((open, part)) if open == kind => part,
             _ => {
                 self.fall_silent(events);
+                self.refused |= kind == Prose::Refusal;
                 let part = self.next();
                 let head = match kind {
                     Prose::Text => PartHead::Text,
