@@ -1,6 +1,12 @@
 //! Every case on every target, one test each: `in_process::matrix/text/openai_to_gemini/streamed`.
 //!
 //! `cargo test -p edgeway-tests --test conformance -- native::faults` runs some of them.
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test runner prints and reads its files"
+)]
 
 use std::process::ExitCode;
 use std::sync::Arc;

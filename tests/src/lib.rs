@@ -11,6 +11,12 @@
 //! | [`json`], [`sse`], [`http1`] | comparing JSON, reading events, HTTP on a socket |
 //!
 //! The suite shares no code with what it tests: its readers of streams and bodies are its own, and stricter.
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the suite plays clients and providers: it needs sockets, files and processes"
+)]
 
 pub mod case;
 pub mod check;

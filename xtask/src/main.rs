@@ -8,6 +8,7 @@
 //!
 //! Invariant: a chore either does all that it names or exits with a failure; nothing is skipped in silence.
 #![allow(
+    clippy::disallowed_macros,
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "xtask is a tool on a developer's machine: it spawns, reads files and tells the time"

@@ -1,4 +1,5 @@
 //! Configuration, from the outside: the reference, the answers to mistakes, and whatever a random document does.
+#![allow(clippy::disallowed_methods, reason = "fixtures are files")]
 
 mod cases;
 mod compile;

@@ -3,6 +3,7 @@
 //! A fixture `tests/fixtures/<dialect>/<name>.<form>` has its expectation at `<name>.<form>.golden`.
 //! `UPDATE_GOLDEN=1 cargo test` rewrites the expectations; read the diff before committing it.
 //! Without that variable a missing expectation fails, so that a new fixture cannot pass unread.
+#![allow(clippy::disallowed_methods, reason = "fixtures are files")]
 #![allow(dead_code, reason = "each suite uses its part")]
 
 use std::fs;

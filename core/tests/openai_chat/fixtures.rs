@@ -1,4 +1,5 @@
 //! Recorded shapes: golden files, and streams against whole answers.
+#![allow(clippy::disallowed_methods, reason = "fixtures are files")]
 
 use std::fmt::Write;
 

@@ -1,6 +1,7 @@
 //! Forwards every request unchanged: what the server and the HTTP client cost without the core.
 //!
 //!     cargo run --release --example relay -- 127.0.0.1:8787 127.0.0.1:9100 [WORKERS]
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types, reason = "an example of an adapter")]
 
 use std::sync::Arc;
 use std::time::Duration;

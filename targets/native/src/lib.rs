@@ -7,6 +7,12 @@
 //! | [`cli`] | `edgeway serve`, `check`, `models`, `providers`, `init` |
 //!
 //! Invariant: nothing here knows of models, prices or policies. Whatever a request means is core's business.
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an adapter is where core meets sockets, clocks, files and threads"
+)]
 
 pub mod cli;
 mod http1;
