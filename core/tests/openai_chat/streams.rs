@@ -149,7 +149,7 @@ fn without_done_only_finished_choices_are_an_end() {
     assert!(ends(&["[DONE]"]));
     let cut = decode(&[&text, "[DONE]"]);
     check_grammar(&cut);
-    assert!(matches!(cut[cut.len() - 2..], [ChatEvent::PartEnd { .. }, ChatEvent::End]));
+    assert!(matches!(cut[cut.len() - 3..], [ChatEvent::PartEnd { .. }, ChatEvent::Finish { .. }, ChatEvent::End]));
 }
 
 #[test]

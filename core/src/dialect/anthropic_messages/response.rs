@@ -75,9 +75,9 @@ pub(super) fn head(fields: Members<'_>) -> MessageHead {
     let (mut end, mut counters, mut usage_rest) = (Map::new(), None, Map::new());
     for (key, value) in fields {
         match (key.as_ref(), value) {
-            ("type" | "role" | "content", _) | (_, Json::Null) => {}
             ("id", Json::String(id)) => head.id = id.into_owned(),
             ("model", Json::String(model)) => head.model = model.into_owned(),
+            ("type" | "role" | "content" | "id" | "model", _) | (_, Json::Null) => {}
             ("usage", value) => {
                 let (read, tier, rest) = usage::read(&Value::from(value));
                 (counters, head.service_tier, usage_rest) = (Some(read), tier, rest);

@@ -267,19 +267,19 @@ fn unknown<'de, M: MapAccess<'de>>(map: &mut M, rest: &mut Map<String, Value>, k
     Ok(())
 }
 
-/// `safety_settings` as `safetySettings`.
+/// `safety_settings` as `safetySettings`. A name that is not spelled so stays as it is: it is no
+/// other spelling of a known one, and must not become one.
 pub(super) fn camel(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    let mut upper = false;
-    for c in name.chars() {
-        match c {
-            '_' if !out.is_empty() => upper = true,
-            c if upper => {
-                out.push(c.to_ascii_uppercase());
-                upper = false;
-            }
-            c => out.push(c),
-        }
+    let mut words = name.split('_');
+    let is_word =
+        |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains(|c: char| c.is_ascii_uppercase());
+    if !words.clone().all(is_word) {
+        return name.to_owned();
+    }
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        out.push_str(&word[..1].to_ascii_uppercase());
+        out.push_str(&word[1..]);
     }
     out
 }
@@ -431,5 +431,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Instruction<'a> {
             Instruction(Content { parts: Some(vec![Part { text: Some(text), ..Part::default() }]), ..Content::default() })
         }
         deserializer.deserialize_any(ContentOrText)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::camel;
+
+    #[test]
+    fn only_a_name_in_snake_case_becomes_camel_case() {
+        assert_eq!(camel("safety_settings"), "safetySettings");
+        for name in ["finishReason", "finishReason_", "finish__reason", "finish_Reason", "_id", "id_", "a_1", "é_x", "_", ""] {
+            assert_eq!(camel(name), name);
+        }
     }
 }

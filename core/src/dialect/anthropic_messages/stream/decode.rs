@@ -259,6 +259,10 @@ impl Decoder {
         while !self.open.is_empty() {
             self.close(0, events);
         }
+        if !std::mem::replace(&mut self.finished, true) {
+            // It gave no reason; the end stands for it.
+            events.push(ChatEvent::Finish { choice: 0, finish: finish(&mut Map::new()) });
+        }
         if !self.usage_rest.is_empty() {
             let rest = std::mem::take(&mut self.usage_rest);
             events.push(message_extra("usage", Value::Object(rest)));

@@ -145,6 +145,9 @@ impl Decoder {
         self.ended = true;
         for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
             choice.close(events);
+            // Some providers give no reason; the end stands for it.
+            let finish = response::decode_finish("", None, None, choice.answer());
+            events.push(ChatEvent::Finish { choice: choice.index, finish });
         }
         events.push(ChatEvent::End);
     }
