@@ -250,6 +250,44 @@ fn unknown_events_are_told_from_corrupt_ones() {
 }
 
 #[test]
+fn what_waits_for_its_turn_is_capped() {
+    let mut encoder = AnthropicMessages.stream_encoder(reply());
+    let mut out = Vec::new();
+    let chunk = "x".repeat(1 << 20);
+    [start(), call(0, "a"), call(1, "b")].iter().for_each(|event| encoder.event(event, &mut out));
+    (0..40).for_each(|_| encoder.event(&text(1, &chunk), &mut out));
+    encoder.event(&ChatEvent::End, &mut out);
+    let events = frames(&out);
+    assert_eq!(events.last().map(|event| event.name.as_str()), Some("error"));
+    assert_eq!(events.iter().filter(|event| event.name == "error").count(), 1);
+    assert!(out.len() < 1000, "nothing of it was written");
+}
+
+#[test]
+fn open_blocks_and_their_input_are_capped() {
+    let mut decoder = AnthropicMessages.stream_decoder();
+    let mut events = Vec::new();
+    let mut feed = |data: Value| decoder.frame(Frame { event: "", data: data.to_string().as_bytes() }, &mut events);
+    let block = |index: u32, kind: &str| json!({"type": "content_block_start", "index": index, "content_block": {"type": kind, "text": ""}});
+    assert!(feed(block(0, "server_tool_use")).is_ok());
+    let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "x".repeat(1 << 20)}});
+    assert!((0..16).all(|_| feed(delta.clone()).is_ok()));
+    assert!(matches!(feed(delta), Err(Fault::Corrupt(_))));
+    assert!((1..64).all(|index| feed(block(index, "text")).is_ok()));
+    assert!(matches!(feed(block(64, "text")), Err(Fault::Corrupt(_))));
+}
+
+#[test]
+fn an_event_whose_name_says_nothing_is_known_by_its_data() {
+    let data = br#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}"#;
+    let frame = Frame { event: "message", data };
+    let mut events = Vec::new();
+    AnthropicMessages.stream_decoder().frame(frame, &mut events).expect("an event");
+    assert!(matches!(events.last(), Some(ChatEvent::PartStart { .. })));
+    assert!(AnthropicMessages.stream_sniffer().frame(frame).content);
+}
+
+#[test]
 fn input_that_came_with_its_start_counts_unless_deltas_follow() {
     let stream = |deltas: &[&str]| {
         let mut decoder = AnthropicMessages.stream_decoder();

@@ -92,6 +92,7 @@ pub(super) fn decode(mut upstream: Upstream, headers: &HeaderMap) -> Error {
         .or_else(|| body.get("request_id").and_then(Value::as_str).map(str::to_owned));
     let message = match said.message {
         Some(message) if !message.is_empty() => message.to_owned(),
+        _ if upstream.status == 0 => "The provider ended its answer in an error without a message.".to_owned(),
         _ => format!("The provider answered with status {} and no message.", upstream.status),
     };
     let kind = kind(upstream.status, said.kind, &message);
@@ -156,7 +157,7 @@ fn invalid(message: &str) -> ErrorKind {
         ErrorKind::ContextLengthExceeded
     } else if says("content filtering policy") {
         ErrorKind::ContentFiltered
-    } else if says("credit balance is too low") {
+    } else if says("credit balance is too low") || says("specified API usage limits") {
         ErrorKind::UpstreamUnauthenticated
     } else {
         ErrorKind::InvalidRequest
@@ -273,6 +274,10 @@ mod tests {
         assert_eq!(
             kind(400, "invalid_request_error", "prompt is too long: 215000 tokens > 200000 maximum"),
             ErrorKind::ContextLengthExceeded
+        );
+        assert_eq!(
+            kind(400, "invalid_request_error", "You have reached your specified API usage limits."),
+            ErrorKind::UpstreamUnauthenticated
         );
         assert_eq!(kind(401, "authentication_error", "invalid x-api-key"), ErrorKind::UpstreamUnauthenticated);
         assert_eq!(kind(402, "billing_error", "no"), ErrorKind::UpstreamUnauthenticated);

@@ -24,6 +24,16 @@ use crate::chat::{ChatEvent, Delta, Extra, Opaque, Part, PartHead, Signature};
 use crate::dialect::{Fault, Frame, StreamDecoder};
 use crate::wire::json::{At, Json};
 
+/// Events that are known by name, but for the content delta.
+const EVENTS: [&str; 7] =
+    ["content_block_start", "content_block_stop", "message_start", "message_delta", "message_stop", "ping", "error"];
+
+/// Most blocks that may be open at once. The API opens one; a few more are a server's own way.
+const MAX_OPEN: usize = 64;
+
+/// Most bytes of input JSON that are put together for an opaque block.
+const MAX_INPUT: usize = 16 << 20;
+
 /// The decoder.
 #[derive(Default)]
 pub(in super::super) struct Decoder {
@@ -98,7 +108,12 @@ impl Decoder {
                 events.push(ChatEvent::Error(error::decode_event(data)));
                 Ok(())
             }
-            _ => Err(Fault::Unknown),
+            // A name that says nothing (`message`): the data says it.
+            _ => match parse::<EventKind<'_>>(data) {
+                Ok(inner) if inner.kind == "content_block_delta" => self.delta(data, events),
+                Ok(inner) if inner.kind != kind && EVENTS.contains(&inner.kind.as_ref()) => self.other(&inner.kind, data, events),
+                _ => Err(Fault::Unknown),
+            },
         }
     }
 
@@ -138,8 +153,8 @@ impl Decoder {
         let (Some(index), Some(block)) = (index, block) else {
             return Err(Fault::Corrupt("content_block_start has no index or block".into()));
         };
-        if self.position(index).is_ok() {
-            return Err(Fault::Corrupt(format!("block {index} is open already")));
+        if self.position(index).is_ok() || self.open.len() >= MAX_OPEN {
+            return Err(Fault::Corrupt(format!("block {index} is open already, or too many are")));
         }
         self.require_start(events);
         let kind = block.get("type").and_then(Json::as_str).unwrap_or_default().to_owned();
@@ -345,6 +360,9 @@ fn begin(part: u32, content: Part, events: &mut Vec<ChatEvent>) {
 
 fn opaque_delta(fields: &mut Map<String, Value>, input: &mut String, delta: DeltaFields<'_>, data: &[u8]) -> Result<(), Fault> {
     if let Some(json) = delta.partial_json {
+        if input.len() + json.len() > MAX_INPUT {
+            return Err(Fault::Corrupt("more input than a block may have".into()));
+        }
         input.push_str(&json);
         return Ok(());
     }

@@ -9,6 +9,9 @@
 //! its usage may come after the finish reason. `input_tokens` in `message_start` is 0 unless the
 //! provider said it first; the last word is in `message_delta`.
 //!
+//! What waits is capped at [`MAX_WAITING`] bytes: a provider that keeps one part open and goes on with
+//! another for ever ends in an error event.
+//!
 //! Invariant: the output keeps this grammar whatever events come (see the checker in the golden tests).
 
 use std::collections::VecDeque;
@@ -21,6 +24,13 @@ use super::super::{ME, error};
 use crate::chat::carry::tag;
 use crate::chat::{ChatEvent, Delta, FinishReason, PartHead, ResponseHead, Signature, Usage};
 use crate::dialect::{Reply, StreamEncoder};
+use crate::error::{Error, ErrorKind};
+
+/// Most bytes that may wait for the block before them to close.
+const MAX_WAITING: usize = 16 << 20;
+
+/// What a waiting part costs beside its text.
+const WAITING_PART: usize = 256;
 
 /// Fields of a message that a stream gives at its end.
 const AT_THE_END: [&str; 3] = ["usage", "stop_details", "container"];
@@ -34,6 +44,8 @@ pub(in super::super) struct Encoder {
     index: u32,
     current: Option<Current>,
     waiting: VecDeque<Waiting>,
+    /// Bytes that wait, about.
+    waiting_bytes: usize,
     usage: Usage,
     finish: FinishReason,
     calls: bool,
@@ -96,6 +108,7 @@ impl Encoder {
             index: 0,
             current: None,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             usage: Usage::default(),
             finish: FinishReason::default(),
             calls: false,
@@ -158,7 +171,9 @@ impl Encoder {
 
     fn part_start(&mut self, part: u32, head: &PartHead, out: &mut Vec<u8>) {
         if self.current.is_some() {
-            self.waiting.push_back(Waiting { part, head: head.clone(), deltas: Vec::new(), ended: false });
+            if self.may_wait(WAITING_PART, out) {
+                self.waiting.push_back(Waiting { part, head: head.clone(), deltas: Vec::new(), ended: false });
+            }
         } else {
             self.open(part, head, out);
         }
@@ -168,11 +183,28 @@ impl Encoder {
         match &self.current {
             Some(current) if current.part == part => self.write(delta, out),
             _ => {
+                let cost = if let Delta::Text(text) = delta { text.len() } else { WAITING_PART };
+                if !self.may_wait(cost, out) {
+                    return;
+                }
                 if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.part == part) {
                     waiting.take(delta);
                 }
             }
         }
+    }
+
+    /// Counts what waits; too much of it ends the stream.
+    fn may_wait(&mut self, cost: usize, out: &mut Vec<u8>) -> bool {
+        self.waiting_bytes += cost;
+        if self.waiting_bytes <= MAX_WAITING {
+            return true;
+        }
+        self.done = true;
+        self.waiting.clear();
+        let error = Error::new(ErrorKind::UpstreamInvalid, "The provider's answer is too far out of order.");
+        error::encode_event(&error, &self.reply.id, out);
+        false
     }
 
     fn part_end(&mut self, part: u32, out: &mut Vec<u8>) {
@@ -192,12 +224,15 @@ impl Encoder {
     /// Gives waiting parts their turn, up to the first that is still under way.
     fn advance(&mut self, out: &mut Vec<u8>) {
         while self.current.is_none() {
-            let Some(next) = self.waiting.pop_front() else { return };
+            let Some(next) = self.waiting.pop_front() else { break };
             self.open(next.part, &next.head, out);
             next.deltas.iter().for_each(|delta| self.write(delta, out));
             if next.ended {
                 self.close(out);
             }
+        }
+        if self.waiting.is_empty() {
+            self.waiting_bytes = 0;
         }
     }
 

@@ -53,7 +53,7 @@ struct BlockStart<'a> {
 impl StreamSniffer for Sniffer {
     fn frame(&mut self, frame: Frame<'_>) -> Sniffed {
         match frame.event {
-            "" => match serde_json::from_slice::<EventKind<'_>>(frame.data) {
+            "" | "message" => match serde_json::from_slice::<EventKind<'_>>(frame.data) {
                 Ok(kind) => self.event(&kind.kind, frame.data),
                 Err(_) => Sniffed::default(),
             },
