@@ -130,3 +130,49 @@ fn an_error_event_ends_the_stream_in_the_same_error() {
         assert_eq!(sniffed.error.map(|error| error.kind), Some(error.kind), "{}", fixture.name);
     }
 }
+
+/// Bytes with one of them changed, many times over: what is left is refused or understood, never a panic.
+#[test]
+fn damaged_bodies_and_frames_are_refused_or_understood() {
+    let damaged = |bytes: &[u8]| {
+        let places: Vec<usize> = (0..bytes.len()).step_by(3).collect();
+        let bytes = bytes.to_vec();
+        places.into_iter().flat_map(move |at| {
+            let bytes = bytes.clone();
+            [b'0', b'"', b'{', b'n', 0xff].into_iter().map(move |byte| {
+                let mut damaged = bytes.clone();
+                damaged[at] = byte;
+                damaged
+            })
+        })
+    };
+    for fixture in golden::fixtures(FOLDER, "request.json") {
+        for body in damaged(&fixture.bytes) {
+            if let Ok(request) = anthropic::request(&body) {
+                let _ = anthropic::encode_request(&request, &request.model, &mut Warnings::default());
+            }
+        }
+    }
+    for fixture in golden::fixtures(FOLDER, "response.json") {
+        for body in damaged(&fixture.bytes) {
+            if let Ok(response) = AnthropicMessages.decode_response(&body) {
+                AnthropicMessages.encode_response(&response, &reply(), &mut Warnings::default());
+            }
+            let _ = AnthropicMessages.usage(&body);
+        }
+    }
+    for fixture in golden::fixtures(FOLDER, "sse") {
+        for frame in frames(&fixture.bytes) {
+            let mut decoder = AnthropicMessages.stream_decoder();
+            let mut sniffer = AnthropicMessages.stream_sniffer();
+            let mut events = Vec::new();
+            for data in damaged(frame.data.as_bytes()) {
+                let frame = edgeway_core::dialect::Frame { event: &frame.name, data: &data };
+                let _ = decoder.frame(frame, &mut events);
+                let _ = sniffer.frame(frame);
+            }
+            decoder.finish(&mut events);
+            encode(&events);
+        }
+    }
+}
