@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use edgeway_tests::case::{self, Case};
 use edgeway_tests::skips::Skips;
-use edgeway_tests::{check, driver};
+use edgeway_tests::{check, driver, recorded};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -55,6 +55,9 @@ fn main() -> ExitCode {
                 }
             }
         }
+    }
+    for (name, path) in recorded::files() {
+        trials.push(Trial::test(format!("recorded::{name}"), move || recorded::check(&name, &path).map_err(Failed::from)));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {

@@ -7,6 +7,7 @@
 //! | [`script`], [`upstream`] | what providers are asked and answer; a loopback provider that plays it |
 //! | [`driver`] | how a target runs a case |
 //! | [`check`] | what came of it against what was expected |
+//! | [`recorded`] | what real providers answered, if `cargo xtask record` kept something |
 //! | [`skips`] | what a target does not run, and why |
 //! | [`json`], [`sse`], [`http1`] | comparing JSON, reading events, HTTP on a socket |
 //!
@@ -24,6 +25,7 @@ pub mod driver;
 pub mod http1;
 pub mod json;
 pub mod protocol;
+pub mod recorded;
 pub mod script;
 pub mod skips;
 pub mod sse;

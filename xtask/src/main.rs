@@ -5,6 +5,8 @@
 //! | `tidy` | proves the rules that a compiler does not: core's purity, house style, formatting, lints |
 //! | `test` | installs what the tests need, then runs everything |
 //! | `conform` | runs the conformance suite against one target |
+//! | `bench` | measures the gateway beside nginx and beside no gateway at all |
+//! | `record` | asks a real provider the suite's questions and keeps its answers as fixtures |
 //!
 //! Invariant: a chore either does all that it names or exits with a failure; nothing is skipped in silence.
 #![allow(
@@ -14,9 +16,11 @@
     reason = "xtask is a tool on a developer's machine: it spawns, reads files and tells the time"
 )]
 
+mod bench;
 mod conform;
 mod fuzz;
 mod install;
+mod record;
 mod report;
 mod run;
 mod sdk;
@@ -34,6 +38,12 @@ cargo xtask <chore> [options]
   test [--quick]       install what is needed, then run everything (--quick: without fuzzing and SDKs)
   conform <target>     run the conformance suite against one target: in_process, native
       [filter]           only cases whose name contains this
+  bench [scenario...]  measure the gateway beside nginx and no gateway (bench/README.md explains the scenarios)
+      --rounds N         how often each is measured (3)
+      --publish          write the figures into docs/performance.md
+  record <provider>    ask openai, anthropic or gemini the suite's questions; the key is in the provider's usual variable
+      --base-url URL     ask there instead
+      --model NAME       ask for this model instead
   help                 print this
 
   --json               print the summary as one JSON object on the last line (tidy, test)
@@ -49,15 +59,35 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     pub(crate) verbose: bool,
     pub(crate) quick: bool,
+    pub(crate) publish: bool,
+    pub(crate) rounds: u32,
+    pub(crate) base_url: Option<String>,
+    pub(crate) model: Option<String>,
 }
 
-fn parse(arguments: impl Iterator<Item = String>) -> Result<(String, Options), String> {
-    let mut options = Options { words: Vec::new(), json: false, verbose: false, quick: false };
-    for argument in arguments {
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<(String, Options), String> {
+    let mut options = Options {
+        words: Vec::new(),
+        json: false,
+        verbose: false,
+        quick: false,
+        publish: false,
+        rounds: 3,
+        base_url: None,
+        model: None,
+    };
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => options.json = true,
             "--verbose" | "-v" => options.verbose = true,
             "--quick" => options.quick = true,
+            "--publish" => options.publish = true,
+            "--rounds" => {
+                let rounds = arguments.next().and_then(|given| given.parse().ok()).filter(|rounds| (1..=100).contains(rounds));
+                options.rounds = rounds.ok_or("--rounds needs a number from 1 to 100")?;
+            }
+            "--model" => options.model = Some(arguments.next().ok_or("--model needs a name")?),
+            "--base-url" => options.base_url = Some(arguments.next().ok_or("--base-url needs an address")?),
             "--help" | "-h" => return Ok(("help".into(), options)),
             unknown if unknown.starts_with('-') => return Err(format!("there is no option {unknown}")),
             _ => options.words.push(argument),
@@ -81,6 +111,11 @@ fn main() -> ExitCode {
         "conform" => match options.words.first() {
             Some(target) => conform::run(target, &options),
             None => return usage("conform needs a target: in_process or native"),
+        },
+        "bench" => bench::run(&options),
+        "record" => match options.words.first() {
+            Some(provider) => record::run(provider, &options),
+            None => return usage("record needs a provider: openai, anthropic or gemini"),
         },
         "help" => {
             print!("{HELP}");

@@ -1,0 +1,205 @@
+//! `cargo xtask bench`: the gateway beside nginx and beside no gateway at all, in one interleaved run.
+//!
+//! `bench/` measures (see its README); this chore builds what is measured, runs it, and turns its lines into
+//! the table of figures that the project holds itself to. `--publish` writes that table between the markers of
+//! `docs/performance.md`. Ratios of one run are what counts: absolute numbers belong to the machine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::Options;
+use crate::report::Report;
+use crate::run::{ask, cargo, command};
+use crate::workspace;
+
+/// What is measured when nothing is said; `bench/README.md` explains each.
+const SCENARIOS: &str = "chat anth sse anth-sse paced anth-paced open big1m big10m";
+
+/// Where the table goes.
+const DOCUMENT: &str = "docs/performance.md";
+const BEGIN: &str = "<!-- begin figures: written by `cargo xtask bench --publish` -->";
+const END: &str = "<!-- end figures -->";
+
+/// How a figure is made of a scenario's measurements.
+#[derive(Clone, Copy)]
+enum Figure {
+    /// Answers per CPU-second, as a share of nginx's in the second scenario.
+    Share(&'static str),
+    /// CPU time a chunk, as a multiple of nginx's in the second scenario.
+    Multiple(&'static str),
+    /// Microseconds more than without a gateway, at this percentile.
+    Added(&'static str),
+}
+
+/// The figures, with what is asked of each: (title, scenario, figure, at least, aim).
+#[rustfmt::skip]
+const FIGURES: &[(&str, &str, Figure, f64, f64)] = &[
+    ("chat passed through, answers per CPU-second",        "chat",       Figure::Share("chat"),     0.40, 0.60),
+    ("chat translated (OpenAI to Anthropic), the same",    "anth",       Figure::Share("chat"),     0.28, 0.45),
+    ("stream of 100 chunks passed through, the same",      "sse",        Figure::Share("sse"),      0.50, 0.70),
+    ("stream of 100 chunks translated, the same",          "anth-sse",   Figure::Share("sse"),      0.30, 0.45),
+    ("1 MB body, the same",                                "big1m",      Figure::Share("big1m"),    0.45, 0.70),
+    ("10 MB body, the same",                               "big10m",     Figure::Share("big10m"),   0.45, 0.70),
+    ("paced stream passed through, CPU a chunk",           "paced",      Figure::Multiple("paced"), 1.7,  1.3),
+    ("paced stream translated, the same",                  "anth-paced", Figure::Multiple("paced"), 2.5,  1.8),
+    ("added latency at 200 requests/s, median",            "open",       Figure::Added("p50"),      250.0, 150.0),
+    ("added latency at 200 requests/s, 99 %",              "open",       Figure::Added("p99"),      600.0, 300.0),
+];
+
+/// Measures; says whether everything ran. Missing a figure's goal is a result, not a failure.
+pub(crate) fn run(options: &Options) -> bool {
+    let mut report = Report::new("bench", options);
+    let scenarios = if options.words.is_empty() { SCENARIOS.to_owned() } else { options.words.join(" ") };
+    let _ = (|| {
+        report.command("build edgeway", cargo(&["build", "--release", "--package", "edgeway", "--quiet"]))?;
+        let lines = workspace::scratch().join("bench.jsonl");
+        let _ = std::fs::remove_file(&lines);
+        report.command("measure", measure(&scenarios, options, &lines))?;
+        let mut table = String::new();
+        report.check("figures", || {
+            table = tabulate(&read(&lines)?)?;
+            println!("\n{table}");
+            Ok(String::new())
+        })?;
+        if options.publish {
+            report.check("publish", || publish(&table))?;
+        }
+        Ok::<_, crate::report::Broken>(())
+    })();
+    report.end()
+}
+
+fn measure(scenarios: &str, options: &Options, lines: &Path) -> Command {
+    let rounds = options.rounds.to_string();
+    let out = lines.to_string_lossy().into_owned();
+    let arguments = ["bench/bench.sh", "-r", &rounds, "-s", scenarios, "-o", &out, "nginx", "direct", "edgeway"];
+    let mut command = command("bash", &arguments);
+    command.env("EDGEWAY_BIN", workspace::target().join("release/edgeway"));
+    command
+}
+
+/// Measurements by (scenario, gateway).
+type Measured = BTreeMap<(String, String), Vec<Value>>;
+
+fn read(lines: &Path) -> Result<Measured, String> {
+    let text = std::fs::read_to_string(lines).map_err(|error| format!("{}: {error}", lines.display()))?;
+    let mut measured = Measured::new();
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))?;
+        let word = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        measured.entry((word("scenario"), word("gw"))).or_default().push(value);
+    }
+    Ok(measured)
+}
+
+fn median(measured: &Measured, scenario: &str, gateway: &str, pointer: &str) -> Option<f64> {
+    let runs = measured.get(&(scenario.to_owned(), gateway.to_owned()))?;
+    let mut values: Vec<f64> = runs.iter().filter_map(|run| run.pointer(pointer)?.as_f64()).collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+fn value(measured: &Measured, scenario: &str, figure: Figure) -> Option<f64> {
+    let ours = |pointer: &str| median(measured, scenario, "edgeway", pointer);
+    match figure {
+        Figure::Share(base) => Some(ours("/req_per_cpu_s")? / median(measured, base, "nginx", "/req_per_cpu_s")?),
+        Figure::Multiple(base) => Some(ours("/cpu_us_per_chunk")? / median(measured, base, "nginx", "/cpu_us_per_chunk")?),
+        Figure::Added(percentile) => {
+            let pointer = format!("/lat_us/{percentile}");
+            Some(ours(&pointer)? - median(measured, scenario, "direct", &pointer)?)
+        }
+    }
+}
+
+fn tabulate(measured: &Measured) -> Result<String, String> {
+    let bad: f64 =
+        measured.values().flatten().map(|run| run["bad"].as_f64().unwrap_or(0.0) + run["io_err"].as_f64().unwrap_or(0.0)).sum();
+    if bad > 0.0 {
+        return Err(format!("{bad} requests failed, so the figures mean nothing"));
+    }
+    let mut out = String::from("| figure | unit | measured | at least | aim |\n|---|---|---|---|---|\n");
+    let mut rows = 0;
+    for (title, scenario, figure, least, aim) in FIGURES {
+        let Some(measured) = value(measured, scenario, *figure) else { continue };
+        rows += 1;
+        let (unit, digits, sign) = match figure {
+            Figure::Share(_) => ("x nginx", 2, ">="),
+            Figure::Multiple(_) => ("x nginx", 2, "<="),
+            Figure::Added(_) => ("µs", 0, "<="),
+        };
+        out.push_str(&format!("| {title} | {unit} | {measured:.digits$} | {sign} {least:.digits$} | {sign} {aim:.digits$} |\n"));
+    }
+    for (title, pointer, unit) in [("idle memory", "/rss_idle_mib", "MiB"), ("start to first answer", "/startup_ms", "ms")] {
+        if let Some(measured) = median(measured, "start", "edgeway", pointer) {
+            out.push_str(&format!("| {title} | {unit} | {measured:.0} | | |\n"));
+        }
+    }
+    if rows == 0 { Err("nothing was measured that a figure is made of".into()) } else { Ok(out) }
+}
+
+/// Writes the table between the markers.
+fn publish(table: &str) -> Result<String, String> {
+    let path = workspace::root().join(DOCUMENT);
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{DOCUMENT}: {error}"))?;
+    let commit = ask(command("git", &["log", "-1", "--format=%h, %cs"])).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let said = format!("Measured at commit {}, on {cores} cores, one of them the gateway's.\n\n{table}", commit.trim());
+    std::fs::write(&path, replace(&text, &said).ok_or(format!("{DOCUMENT} has lost its markers"))?)
+        .map_err(|error| format!("{DOCUMENT}: {error}"))?;
+    Ok(DOCUMENT.into())
+}
+
+fn replace(text: &str, table: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured() -> Measured {
+        let mut measured = Measured::new();
+        let mut add = |scenario: &str, gateway: &str, value: Value| {
+            measured.entry((scenario.into(), gateway.into())).or_default().push(value);
+        };
+        for cost in [100.0, 300.0, 200.0] {
+            add("chat", "nginx", serde_json::json!({"req_per_cpu_s": cost * 2.0}));
+            add("chat", "edgeway", serde_json::json!({"req_per_cpu_s": cost}));
+        }
+        add("open", "direct", serde_json::json!({"lat_us": {"p50": 40.0, "p99": 90.0}}));
+        add("open", "edgeway", serde_json::json!({"lat_us": {"p50": 140.0, "p99": 290.0}}));
+        measured
+    }
+
+    #[test]
+    fn figures_are_ratios_of_medians_and_differences() {
+        let table = tabulate(&measured()).unwrap();
+        assert!(table.contains("| x nginx | 0.50 | >= 0.40 | >= 0.60 |"), "{table}");
+        assert!(table.contains("median | µs | 100 |") && table.contains("99 % | µs | 200 |"), "{table}");
+    }
+
+    #[test]
+    fn a_run_with_failures_gives_no_figures() {
+        let mut measured = measured();
+        measured.entry(("chat".into(), "edgeway".into())).or_default().push(serde_json::json!({"bad": 1}));
+        assert!(tabulate(&measured).is_err());
+        assert!(tabulate(&Measured::new()).is_err());
+    }
+
+    #[test]
+    fn the_table_takes_the_place_between_the_markers() {
+        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        assert_eq!(replace(&text, "new\n").unwrap(), format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n"));
+        assert!(replace("no markers", "x").is_none());
+    }
+}
