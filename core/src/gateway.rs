@@ -26,7 +26,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Response, header, request::Parts};
 
-use crate::body::Body;
+use crate::body::{Body, too_large};
 use crate::config::Config;
 use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Permission};
 use crate::error::{Error, ErrorKind, Result};
@@ -154,7 +154,7 @@ impl Request<'_> {
         if declared.is_some_and(|declared| declared > largest) {
             return Err(too_large(largest));
         }
-        let body = body.collect(largest).await?;
+        let body = body.collect_declared(largest, declared).await?;
         if body.is_empty() {
             return Err(Error::new(ErrorKind::InvalidRequest, "The body is empty. Send a JSON object."));
         }
@@ -196,13 +196,4 @@ fn requested_model(endpoint: &Endpoint, peek: &envelope::Peek) -> Result<String>
         return Err(Error::invalid("model", "`model` must be 1 to 512 bytes without control characters."));
     }
     Ok(model)
-}
-
-fn too_large(limit: usize) -> Error {
-    Error::new(
-        ErrorKind::PayloadTooLarge,
-        format!(
-            "The body is larger than the {limit} bytes allowed here. Send a smaller one, or ask the operator to raise `max_body`."
-        ),
-    )
 }

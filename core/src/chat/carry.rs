@@ -24,8 +24,10 @@ const TAG: &str = "ew1:";
 
 /// Whether a request's bytes hold anything that was carried: then they mean nothing to a provider as
 /// they are. (`"ZXcxOm` is a JSON string that begins with base64 of `ew1:`.)
-pub fn is_carried_in(body: &[u8]) -> bool {
-    memchr::memmem::find(body, MARK.as_bytes()).is_some() || memchr::memmem::find(body, b"\"ZXcxOm").is_some()
+pub fn is_carried_in(body: &[u8], dialect: DialectId) -> bool {
+    let tagged = || memchr::memmem::find(body, b"\"ZXcxOm").is_some();
+    // Chat Completions have no field for signatures.
+    memchr::memmem::find(body, MARK.as_bytes()).is_some() || (dialect != DialectId::OpenAiChat && tagged())
 }
 
 /// What rides in a tool call's id.
@@ -150,7 +152,7 @@ mod tests {
         let signature = Signature { dialect: DialectId::Gemini, data: "CsQBAdHtim9".into() };
         assert_eq!(tag(&signature, DialectId::Gemini), "CsQBAdHtim9");
         let tagged = tag(&signature, DialectId::AnthropicMessages);
-        assert!(is_carried_in(format!("{{\"signature\":\"{tagged}\"}}").as_bytes()));
+        assert!(is_carried_in(format!("{{\"signature\":\"{tagged}\"}}").as_bytes(), DialectId::AnthropicMessages));
         assert_eq!(untag(&tagged, DialectId::AnthropicMessages), signature);
         assert_eq!(untag("EqQB", DialectId::AnthropicMessages).dialect, DialectId::AnthropicMessages);
     }

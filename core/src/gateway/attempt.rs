@@ -11,6 +11,7 @@
 //! error is the answer, except that a caller's own mistake stops at once.
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Uri};
@@ -28,6 +29,9 @@ use crate::wire::envelope::{Edits, Peek};
 use super::deliver::{self, Answer};
 use super::reply;
 use super::settle::Settlement;
+
+/// Largest body that is joined from pieces.
+const JOINED: usize = 64 << 10;
 
 /// Most bytes of a provider's error body that are kept.
 const ERROR_BODY: usize = 64 << 10;
@@ -75,7 +79,7 @@ impl<'a> Payload<'a> {
 
     /// Whether the request holds state that only Edgeway understands, see [`crate::chat::carry`].
     fn carries_state(&self) -> bool {
-        crate::chat::carry::is_carried_in(&self.body)
+        crate::chat::carry::is_carried_in(&self.body, self.dialect)
     }
 }
 
@@ -89,7 +93,9 @@ pub(super) struct Attempts<'a> {
 struct Prepared {
     dialect: DialectId,
     passthrough: bool,
-    request: EncodedRequest,
+    /// The body, in pieces that go out one after the other.
+    body: Vec<Bytes>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     hide_usage: bool,
     warnings: Warnings,
 }
@@ -117,9 +123,9 @@ impl<'a> Attempts<'a> {
             settlement.tried(candidate, "local");
             return self.local(settlement);
         }
-        let prepared = self.prepare(candidate)?;
+        let mut prepared = self.prepare(candidate)?;
         settlement.tried(candidate, if prepared.passthrough { "passthrough" } else { "translate" });
-        let response = self.send(candidate, &prepared).await?;
+        let response = self.send(candidate, &mut prepared).await?;
         let answer = Answer {
             from: prepared.dialect,
             to: self.payload.dialect,
@@ -161,12 +167,13 @@ impl<'a> Attempts<'a> {
         let target =
             Target { provider: &row.name, model: &candidate.target.model, quirks: &row.quirks, limits: candidate.target.limits };
         let caller = self.payload.dialect.codec();
-        let request = dialect.codec().encode_request(self.payload.chat()?, target, &mut warnings).map_err(|mut error| {
+        let encoded = dialect.codec().encode_request(self.payload.chat()?, target, &mut warnings).map_err(|mut error| {
             error.param = error.param.map(|param| caller.parameter(&param).to_owned());
             error
-        })?;
+        });
+        let EncodedRequest { body, headers } = encoded?;
         warnings.rename(|at| caller.parameter(at));
-        Ok(Prepared { dialect, passthrough: false, request, hide_usage: false, warnings })
+        Ok(Prepared { dialect, passthrough: false, body: vec![body], headers, hide_usage: false, warnings })
     }
 
     /// The caller's own bytes, but for the model's name and the wish for usage.
@@ -181,13 +188,19 @@ impl<'a> Attempts<'a> {
             let name = HeaderName::from_static(name);
             parts.headers.get_all(&name).into_iter().map(move |value| (name.clone(), value.clone()))
         });
-        let request =
-            EncodedRequest { body: peek.splice(body, Edits { model, include_usage: ask_usage }), headers: headers.collect() };
-        Prepared { dialect, passthrough: true, request, hide_usage: ask_usage, warnings: Warnings::default() }
+        let body = peek.pieces(body, Edits { model, include_usage: ask_usage });
+        Prepared {
+            dialect,
+            passthrough: true,
+            body,
+            headers: headers.collect(),
+            hide_usage: ask_usage,
+            warnings: Warnings::default(),
+        }
     }
 
     /// Signs and sends; a response that is no success becomes an error.
-    async fn send(&self, candidate: &Candidate, prepared: &Prepared) -> Result<Response<Body>> {
+    async fn send(&self, candidate: &Candidate, prepared: &mut Prepared) -> Result<Response<Body>> {
         let entry = &candidate.target.provider;
         let codec = prepared.dialect.codec();
         let base = entry.row.base_url(prepared.dialect).expect("the dialect was chosen among those that the provider speaks");
@@ -202,7 +215,7 @@ impl<'a> Attempts<'a> {
         for (name, value) in codec.fixed_headers() {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        for (name, value) in prepared.request.headers.iter().chain(&entry.headers) {
+        for (name, value) in prepared.headers.iter().chain(&entry.headers) {
             headers.insert(name, value.clone());
         }
         credential::authorize(&entry.row, prepared.dialect, key.as_ref(), &mut headers)?;
@@ -212,7 +225,7 @@ impl<'a> Attempts<'a> {
             .host()
             .is_some_and(|host| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() || host == "localhost");
         let network = if entry.row.local || literal { Network::Any } else { Network::Public };
-        let mut request = Request::new(Body::from(prepared.request.body.clone()));
+        let mut request = Request::new(body_of(std::mem::take(&mut prepared.body), &mut headers));
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
         let response = self.ports.http.send(Outbound { request, timeouts: candidate.timeouts, network }).await;
         match response {
@@ -225,6 +238,19 @@ impl<'a> Attempts<'a> {
                 })
             }
             Err(error) => Err(unreachable(&entry.row.name, error)),
+        }
+    }
+}
+
+/// A body from its pieces. A small one is joined, for one write; a large one is not copied.
+fn body_of(mut pieces: Vec<Bytes>, headers: &mut HeaderMap) -> Body {
+    let length: usize = pieces.iter().map(Bytes::len).sum();
+    match pieces.len() {
+        1 => pieces.remove(0).into(),
+        _ if length <= JOINED => pieces.concat().into(),
+        _ => {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            Body::stream(stream::iter(pieces.into_iter().map(Ok)))
         }
     }
 }

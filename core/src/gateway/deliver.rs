@@ -71,7 +71,8 @@ pub(super) async fn deliver(
     }
     if whole {
         let kept = parts.headers.get(header::CONTENT_TYPE).filter(|_| answer.passthrough).cloned();
-        deliver_whole(answer, body, kept, &mut response, settlement).await?;
+        let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        deliver_whole(answer, body, declared, kept, &mut response, settlement).await?;
     } else {
         let kept = parts.headers.get(header::CONTENT_TYPE).filter(|_| answer.passthrough).cloned();
         deliver_stream(answer, body, kept, &mut response, clock, settlement).await?;
@@ -112,11 +113,12 @@ pub(super) fn local(
 async fn deliver_whole(
     mut answer: Answer<'_>,
     body: Body,
+    declared: Option<usize>,
     kept: Option<HeaderValue>,
     response: &mut Response<Body>,
     settlement: &mut Settlement,
 ) -> Result<()> {
-    let bytes = body.collect(MAX_ANSWER).await.map_err(|error| match error.kind {
+    let bytes = body.collect_declared(MAX_ANSWER, declared).await.map_err(|error| match error.kind {
         ErrorKind::PayloadTooLarge => answer.invalid("answered more than the gateway reads whole"),
         _ => unreachable(answer.provider, error),
     })?;

@@ -117,9 +117,18 @@ impl Peek {
         Ok(())
     }
 
-    /// The body with `edits`; the same bytes when they change nothing. `body` must be the one that
-    /// was peeked.
+    /// The body with `edits`, in one piece; the same bytes when they change nothing. `body` must be
+    /// the one that was peeked.
     pub fn splice(&self, body: &Bytes, edits: Edits<'_>) -> Bytes {
+        let mut pieces = self.pieces(body, edits);
+        match pieces.len() {
+            1 => pieces.remove(0),
+            _ => pieces.concat().into(),
+        }
+    }
+
+    /// The body with `edits`, in pieces that share the caller's bytes: a large body is not copied.
+    pub fn pieces(&self, body: &Bytes, edits: Edits<'_>) -> Vec<Bytes> {
         let mut patches: Vec<(Range<usize>, Cow<'static, str>)> = Vec::new();
         let mut added = String::new();
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -143,19 +152,15 @@ impl Peek {
         if !added.is_empty() {
             patches.push(self.end.add(&added));
         }
-        if patches.is_empty() {
-            return body.clone();
-        }
         patches.sort_by_key(|(span, _)| span.start);
-        let grown: usize = patches.iter().map(|(_, text)| text.len()).sum();
-        let (mut out, mut from) = (Vec::with_capacity(body.len() + grown), 0);
-        for (span, text) in &patches {
-            out.extend_from_slice(body.get(from..span.start).unwrap_or_default());
-            out.extend_from_slice(text.as_bytes());
+        let (mut pieces, mut from) = (Vec::with_capacity(2 * patches.len() + 1), 0);
+        for (span, text) in patches {
+            pieces.push(body.slice(from..span.start));
+            pieces.push(Bytes::from(text.into_owned()));
             from = span.end;
         }
-        out.extend_from_slice(body.get(from..).unwrap_or_default());
-        out.into()
+        pieces.push(body.slice(from..));
+        pieces
     }
 }
 

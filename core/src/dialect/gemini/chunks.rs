@@ -45,8 +45,6 @@ struct Said {
     logprobs: Vec<TokenLogProb>,
     extra: Map<String, Value>,
     finish: Option<FinishReason>,
-    /// Whether it declined in a part of its own.
-    refused: bool,
     malformed: Option<String>,
 }
 
@@ -122,9 +120,6 @@ impl Encoder {
     }
 
     fn start(&mut self, choice: u32, part: u32, head: &PartHead, out: &mut Vec<u8>) {
-        if *head == PartHead::Refusal {
-            self.choices.entry(choice).or_default().refused = true;
-        }
         let building = match head {
             PartHead::Text | PartHead::Refusal => Building::Text,
             PartHead::Reasoning { redacted } => Building::Thought { redacted: *redacted },
@@ -202,9 +197,8 @@ impl Said {
     fn last(&self, index: u32) -> Candidate<'_> {
         let mut rest = self.extra.clone();
         let finish = self.finish.as_ref();
-        let name = finish.map(|finish| {
-            if self.malformed.is_some() { "MALFORMED_FUNCTION_CALL" } else { response::said_finish(finish, self.refused) }
-        });
+        let name =
+            finish.map(|finish| if self.malformed.is_some() { "MALFORMED_FUNCTION_CALL" } else { response::finish_name(finish) });
         if let Some(message) = self.malformed.as_deref().or_else(|| response::finish_message(finish?)) {
             rest.entry("finishMessage").or_insert(message.into());
         }

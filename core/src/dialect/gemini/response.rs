@@ -143,11 +143,6 @@ fn is_other(raw: &str) -> bool {
     matches!(raw, "OTHER" | "LANGUAGE" | "NO_IMAGE" | "IMAGE_OTHER" | "FINISH_REASON_UNSPECIFIED")
 }
 
-/// The name of a finish reason of a choice that may have refused: a refusal is no plain `STOP` here.
-pub(super) fn said_finish(reason: &FinishReason, refused: bool) -> &str {
-    if refused && reason.unified == Finish::Stop { "SAFETY" } else { finish_name(reason) }
-}
-
 /// What the finish's name leaves out: the provider's own word, where `OTHER` stands for it.
 pub(super) fn finish_message(reason: &FinishReason) -> Option<&str> {
     (finish_name(reason) == "OTHER" && reason.raw != "OTHER" && !reason.raw.is_empty()).then_some(&reason.raw)
@@ -217,8 +212,7 @@ fn encode_choice<'a>(choice: &'a Choice, warnings: &mut Warnings) -> Candidate<'
         }
     }
     let mut rest = own(&choice.extra);
-    let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
-    let finish_reason = if malformed.is_some() { "MALFORMED_FUNCTION_CALL" } else { said_finish(&choice.finish, refused) };
+    let finish_reason = if malformed.is_some() { "MALFORMED_FUNCTION_CALL" } else { finish_name(&choice.finish) };
     if let Some(message) = malformed.or_else(|| finish_message(&choice.finish).map(str::to_owned)) {
         rest.entry("finishMessage").or_insert(message.into());
     }
