@@ -5,6 +5,7 @@
 //! | `tidy` | proves the rules that a compiler does not: core's purity, house style, formatting, lints |
 //! | `test` | installs what the tests need, then runs everything |
 //! | `conform` | runs the conformance suite against one target |
+//! | `fuzz`, `sdk` | these parts of `test` alone |
 //! | `bench` | measures the gateway beside nginx and beside no gateway at all |
 //! | `record` | asks a real provider the suite's questions and keeps its answers as fixtures |
 //!
@@ -38,6 +39,8 @@ cargo xtask <chore> [options]
   test [--quick]       install what is needed, then run everything (--quick: without fuzzing and SDKs)
   conform <target>     run the conformance suite against one target: in_process, native
       [filter]           only cases whose name contains this
+  fuzz                 run every fuzz target for a few seconds
+  sdk                  run the official SDKs against the gateway
   bench [scenario...]  measure the gateway beside nginx and no gateway (bench/README.md explains the scenarios)
       --rounds N         how often each is measured (3)
       --publish          write the figures into docs/performance.md
@@ -112,6 +115,8 @@ fn main() -> ExitCode {
             Some(target) => conform::run(target, &options),
             None => return usage("conform needs a target: in_process or native"),
         },
+        "fuzz" => test::only("fuzz", fuzz::steps, &options),
+        "sdk" => test::only("sdk", sdk::steps, &options),
         "bench" => bench::run(&options),
         "record" => match options.words.first() {
             Some(provider) => record::run(provider, &options),

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use crate::report::{Broken, Report};
-use crate::run::command;
+use crate::run::{cargo, command};
 use crate::{tally, workspace};
 
 /// Installs the pinned SDKs and runs their tests against a real gateway.
 pub(crate) fn steps(report: &mut Report) -> Result<(), Broken> {
+    report.command("build edgeway", cargo(&["build", "--package", "edgeway", "--quiet"]))?;
     let root = workspace::root().join("tests/sdk");
     python(report, root.join("python"))?;
     node(report, root.join("node"))

@@ -11,6 +11,13 @@ pub(crate) fn run(options: &Options) -> bool {
     report.end()
 }
 
+/// Runs one part of it.
+pub(crate) fn only(chore: &'static str, part: fn(&mut Report) -> Result<(), Broken>, options: &Options) -> bool {
+    let mut report = Report::new(chore, options);
+    let _ = part(&mut report);
+    report.end()
+}
+
 fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
     tidy::steps(report)?;
     report.command("build", cargo(&["build", "--workspace", "--all-targets", "--quiet"]))?;
