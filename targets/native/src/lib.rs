@@ -19,4 +19,5 @@ mod http1;
 pub mod net;
 pub mod ports;
 pub mod server;
+mod timer;
 pub mod tls;

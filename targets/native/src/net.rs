@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -11,6 +12,8 @@ use tokio_rustls::TlsStream;
 /// A connection.
 pub struct Stream {
     inner: Inner,
+    /// Bytes that were read and given back.
+    unread: Bytes,
 }
 
 enum Inner {
@@ -21,12 +24,18 @@ enum Inner {
 impl Stream {
     /// An unencrypted connection.
     pub fn plain(tcp: TcpStream) -> Self {
-        Self { inner: Inner::Plain(tcp) }
+        Self { inner: Inner::Plain(tcp), unread: Bytes::new() }
     }
 
     /// An encrypted connection.
     pub fn tls(tls: TlsStream<TcpStream>) -> Self {
-        Self { inner: Inner::Tls(Box::new(tls)) }
+        Self { inner: Inner::Tls(Box::new(tls)), unread: Bytes::new() }
+    }
+
+    /// Gives bytes back: they are read again first.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        debug_assert!(self.unread.is_empty(), "bytes are given back once");
+        self.unread = bytes;
     }
 
     /// Whether HTTP/2 was agreed on in the TLS handshake.
@@ -53,6 +62,11 @@ impl Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let here = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(here));
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.inner {
             Inner::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Inner::Tls(tls) => Pin::new(tls).poll_read(cx, buf),

@@ -91,6 +91,25 @@ impl Decoder {
         Ok(Decoded { payload, taken: at })
     }
 
+    /// Takes input and leaves it as it is. Says how much of it belongs to the body.
+    pub(crate) fn skip(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+        let mut at = 0;
+        while at < input.len() && self.state != State::End {
+            if self.state == State::Data {
+                let here = usize::try_from(self.left).unwrap_or(usize::MAX).min(input.len() - at);
+                at += here;
+                self.left -= here as u64;
+                if self.left == 0 {
+                    self.state = State::DataCr;
+                }
+            } else {
+                self.framing(input[at])?;
+                at += 1;
+            }
+        }
+        Ok(at)
+    }
+
     fn framing(&mut self, byte: u8) -> Result<(), Malformed> {
         self.state = match (self.state, byte) {
             (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
@@ -161,6 +180,8 @@ mod tests {
         for cut in 0..BODY.len() {
             assert_eq!(decode(&[&BODY[..cut], &BODY[cut..]]).expect("valid"), whole, "cut at {cut}");
         }
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.skip(BODY), Ok(BODY.len() - b"GET /next".len()));
         let bytes: Vec<&[u8]> = BODY.chunks(1).collect();
         assert_eq!(decode(&bytes).expect("valid"), whole);
     }

@@ -7,6 +7,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
+/// Most bytes of a body that are copied rather than written from where they are.
+const SMALL: usize = 4096;
+
 /// What is to be written next: `head`, then `body`, then `tail`.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
@@ -18,33 +21,42 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// Adds a body as it is.
+    /// Adds a body as it is. A small one is copied behind the head: one slice is written faster than two.
     pub(crate) fn body(&mut self, body: Bytes) {
         debug_assert!(self.body.is_empty() && self.tail.is_empty(), "one body at a time");
-        self.body = body;
+        if body.len() <= SMALL {
+            self.head.extend_from_slice(&body);
+        } else {
+            self.body = body;
+        }
     }
 
-    /// Adds a piece of a chunked body. `last` ends the body in the same write.
-    pub(crate) fn chunk(&mut self, piece: Bytes, last: bool) {
-        if !piece.is_empty() {
-            let mut size = [0; 16];
-            let mut at = size.len();
-            let mut left = piece.len();
-            while left > 0 {
-                at -= 1;
-                size[at] = b"0123456789abcdef"[left & 15];
-                left >>= 4;
-            }
-            self.head.extend_from_slice(&size[at..]);
-            self.head.extend_from_slice(b"\r\n");
-            self.body(piece);
-            self.tail = b"\r\n";
+    /// Adds a piece of a chunked body; not an empty one, which would be the end.
+    pub(crate) fn chunk(&mut self, piece: Bytes) {
+        debug_assert!(!piece.is_empty(), "an empty chunk ends a body");
+        let mut size = [0; 16];
+        let mut at = size.len();
+        let mut left = piece.len();
+        while left > 0 {
+            at -= 1;
+            size[at] = b"0123456789abcdef"[left & 15];
+            left >>= 4;
         }
-        if last {
-            match self.body.is_empty() {
-                true => self.head.extend_from_slice(b"0\r\n\r\n"),
-                false => self.tail = b"\r\n0\r\n\r\n",
-            }
+        self.head.extend_from_slice(&size[at..]);
+        self.head.extend_from_slice(b"\r\n");
+        self.body(piece);
+        match self.body.is_empty() {
+            true => self.head.extend_from_slice(b"\r\n"),
+            false => self.tail = b"\r\n",
+        }
+    }
+
+    /// Ends a chunked body.
+    pub(crate) fn last_chunk(&mut self) {
+        match self.tail {
+            b"" if self.body.is_empty() => self.head.extend_from_slice(b"0\r\n\r\n"),
+            b"\n" => self.tail = b"\n0\r\n\r\n", // half of the last chunk's end is already written
+            _ => self.tail = b"\r\n0\r\n\r\n",
         }
     }
 
@@ -58,7 +70,7 @@ impl Pieces {
         self.written == 0
     }
 
-    /// Writes all of it. `progress` is told of every write.
+    /// Writes all of it.
     pub(crate) fn poll_write<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.is_empty() {
             let head = &self.head[self.written..];
@@ -129,6 +141,8 @@ mod tests {
         }
     }
 
+    const LARGE: [u8; 5000] = [b'L'; 5000];
+
     fn written(most: usize, vectored: bool) -> Vec<u8> {
         let mut io = Narrow { most, vectored, got: Vec::new() };
         let mut pieces = Pieces::default();
@@ -138,19 +152,23 @@ mod tests {
             assert!(pieces.is_empty() && pieces.is_untouched());
         };
         pieces.head.extend_from_slice(b"HEAD\r\n");
-        pieces.chunk(Bytes::from_static(b"0123456789abcdefg"), false);
+        pieces.chunk(Bytes::from_static(b"0123456789abcdefg"));
+        pieces.chunk(Bytes::from_static(b"x"));
+        pieces.last_chunk();
         write(&mut pieces);
-        pieces.chunk(Bytes::from_static(b"x"), true);
+        pieces.chunk(Bytes::from_static(&LARGE));
+        pieces.last_chunk();
         write(&mut pieces);
-        pieces.chunk(Bytes::new(), true);
+        pieces.last_chunk();
         write(&mut pieces);
         io.got
     }
 
     #[test]
     fn every_byte_is_written_once_however_little_a_socket_takes() {
-        let expected = b"HEAD\r\n11\r\n0123456789abcdefg\r\n1\r\nx\r\n0\r\n\r\n0\r\n\r\n";
-        for most in 1..expected.len() + 1 {
+        let small = &b"HEAD\r\n11\r\n0123456789abcdefg\r\n1\r\nx\r\n0\r\n\r\n"[..];
+        let expected = [small, b"1388\r\n", &LARGE, b"\r\n0\r\n\r\n0\r\n\r\n"].concat();
+        for most in (1..40).chain([4999, 5000, 5001, 5010, 9000]) {
             for vectored in [true, false] {
                 assert_eq!(written(most, vectored), expected, "{most} at a time");
             }

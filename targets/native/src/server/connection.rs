@@ -1,123 +1,137 @@
-//! A client's connection, from accept to close.
+//! A client's connection, from accept to close: TLS if there is any, then HTTP/1.1 or HTTP/2, driven by `hyper`.
+//!
+//! Which of the two is agreed on in the TLS handshake, or told by the first bytes: a client that knows
+//! speaks HTTP/2 at once (h2c, prior knowledge).
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use edgeway_core::exchange::Inbound;
-use edgeway_core::{Body, Error, ErrorKind, Result};
-use futures_util::Stream;
-use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::drain::Phase;
-use super::exchange::Exchange;
-use super::{Limits, Shared};
-use crate::net::Stream as Socket;
+use super::gate::{Gate, Pulse};
+use super::{Shared, service};
+use crate::net::Stream;
+use crate::timer::{self, Timer};
+
+/// How much of a request an HTTP/2 client may send before it is read.
+const WINDOW: u32 = 256 * 1024;
+/// How often a silent HTTP/2 client is asked whether it is there, and how long it has to say so.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIME: Duration = Duration::from_secs(10);
+/// The smallest buffer that `hyper` takes.
+const SMALLEST_BUFFER: usize = 8 * 1024;
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, peer: IpAddr) {
-    let _entered = shared.drain.enter();
+pub(super) async fn serve(server: Arc<Shared>, tcp: TcpStream, peer: IpAddr) {
+    let _entered = server.drain.enter();
+    // Events go out when they happen. A kernel without the option is slower, not wrong.
     let _ = tcp.set_nodelay(true);
-    let limits = shared.limits;
-    let socket = match &shared.tls {
-        None => Socket::plain(tcp),
+    let limits = server.limits;
+    // The rare cases are boxed, so that a plain HTTP/1.1 connection, of which there are thousands, stays small.
+    let stream = match &server.tls {
+        None => Stream::plain(tcp),
         Some(config) => {
-            let handshake = TlsAcceptor::from(config.clone()).accept(tcp);
+            let handshake = Box::pin(TlsAcceptor::from(config.clone()).accept(tcp));
             match tokio::time::timeout(limits.header_time, handshake).await {
-                Ok(Ok(stream)) => Socket::tls(stream.into()),
+                Ok(Ok(stream)) => Stream::tls(stream.into()),
                 _ => return,
             }
         }
     };
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
+    let pulse = Pulse::new(&limits);
+    if stream.is_http2() {
+        return Box::pin(serve_http2(&server, stream, peer, pulse)).await;
+    }
+    let mut gate = Gate::new(stream, pulse.clone(), limits);
+    let mut timer = Timer::at(timer::after(limits.header_time));
+    let begun = poll_fn(|cx| match gate.poll_is_http2(cx) {
+        Poll::Pending => timer.poll(cx).map(|()| None),
+        Poll::Ready(begun) => Poll::Ready(begun.ok()),
+    });
+    match begun.await {
+        Some(true) => Box::pin(serve_http2(&server, gate.into_stream(), peer, pulse)).await,
+        Some(false) => serve_http1(&server, gate, peer, pulse, timer).await,
+        None => {}
+    }
+}
+
+async fn serve_http1(server: &Arc<Shared>, gate: Gate, peer: IpAddr, pulse: Pulse, timer: Timer) {
+    let limits = server.limits;
+    let service = {
+        let (server, pulse) = (server.clone(), pulse.clone());
+        service_fn(move |request| {
+            let answer = service::answer(&server, request, peer, &pulse);
+            async { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    // The gate has checked sizes; here they only must not be smaller.
+    let connection = http1::Builder::new()
+        .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER))
         .max_headers(limits.headers)
-        .max_buf_size(limits.header_bytes);
-    builder
-        .http2()
+        .serve_connection(TokioIo::new(gate), service);
+    drive(server, &pulse, timer, connection, |connection| connection.graceful_shutdown()).await;
+}
+
+async fn serve_http2(server: &Arc<Shared>, stream: Stream, peer: IpAddr, pulse: Pulse) {
+    let limits = server.limits;
+    let service = {
+        let (server, pulse) = (server.clone(), pulse.clone());
+        service_fn(move |request| {
+            let answer = service::answer(&server, request, peer, &pulse);
+            async { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(limits.header_bytes as u32);
-    let handler = shared.handler.clone();
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let request = request.map(|incoming| received(incoming, limits));
-        let exchange = Exchange::start(&handler, Inbound { request, peer: Some(peer) });
-        async { Ok::<_, Infallible>(exchange.await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(socket), service);
-    let mut connection = std::pin::pin!(connection);
-    let mut notice = std::pin::pin!(shared.drain.reached(Phase::Draining));
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(4 * WINDOW)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIME)
+        .serve_connection(TokioIo::new(stream), service);
+    let timer = Timer::at(timer::after(limits.header_time));
+    drive(server, &pulse, timer, connection, |connection| connection.graceful_shutdown()).await;
+}
+
+/// Polls a connection to its end. Tells it, once, that the server drains; gives it up when its time is over.
+async fn drive<C: Future>(server: &Shared, pulse: &Pulse, mut timer: Timer, connection: C, drain: impl Fn(Pin<&mut C>)) {
+    let mut connection = pin!(connection);
+    let mut drained = pin!(server.drain.reached(Phase::Draining));
     let (mut registered, mut told) = (false, false);
-    let _ = std::future::poll_fn(|cx| {
-        // The notice keeps the waker of its first poll, which is this task's: polling it for every wake-up
-        // of the connection would only cost a lock.
+    poll_fn(|cx: &mut Context<'_>| {
+        // Polled once: the notice keeps this task's waker, and asking again for every wake-up would cost a lock.
         if !std::mem::replace(&mut registered, true) {
-            let _ = notice.as_mut().poll(cx);
+            let _ = drained.as_mut().poll(cx);
         }
-        if !told && shared.drain.phase() != Phase::Serving {
+        if !told && server.drain.phase() != Phase::Serving {
             told = true;
-            connection.as_mut().graceful_shutdown();
+            drain(connection.as_mut());
         }
-        connection.as_mut().poll(cx)
-    })
-    .await;
-}
-
-fn received(incoming: Incoming, limits: Limits) -> Body {
-    match http_body::Body::is_end_stream(&incoming) {
-        true => Body::Empty,
-        false => Body::stream(Received { incoming, patience: limits.body_time, timer: None }),
-    }
-}
-
-/// A request's body. A client that stops sending is given up after a while.
-struct Received {
-    incoming: Incoming,
-    patience: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Stream for Received {
-    type Item = Result<Bytes>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        let this = self.get_mut();
         loop {
-            match http_body::Body::poll_frame(Pin::new(&mut this.incoming), cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Ok(chunk) = frame.into_data() {
-                        this.timer = None;
-                        return Poll::Ready(Some(Ok(chunk)));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    let error =
-                        Error::new(ErrorKind::InvalidRequest, "The request's body ended before its end, or was malformed.")
-                            .source(error);
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => {
-                    let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.patience)));
-                    std::task::ready!(timer.as_mut().poll(cx));
-                    let error = Error::new(ErrorKind::InvalidRequest, "The request's body stopped arriving. Send it again.");
-                    return Poll::Ready(Some(Err(error)));
-                }
+            // How it ended matters to nobody: a client's protocol error has been answered, a broken socket cannot be.
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let Some(deadline) = pulse.deadline() else { return Poll::Pending };
+            timer.set(deadline);
+            if timer.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if !pulse.expire() {
+                return Poll::Ready(());
             }
         }
-    }
+    })
+    .await;
 }

@@ -45,9 +45,9 @@ impl Drain {
         self.until(&self.changed, || self.phase() >= phase).await;
     }
 
-    /// Ends when no connection is open.
-    pub async fn idle(&self) {
-        self.until(&self.closed, || self.connections() == 0).await;
+    /// Ends when fewer connections than that are open.
+    pub async fn fewer_than(&self, most: usize) {
+        self.until(&self.closed, || self.connections() < most).await;
     }
 
     /// Connections open now.
@@ -64,6 +64,9 @@ impl Drain {
     async fn until(&self, notify: &Notify, done: impl Fn() -> bool) {
         loop {
             // Registered before the look, so that a change between look and wait is not lost.
+            if done() {
+                return;
+            }
             let mut notified = std::pin::pin!(notify.notified());
             notified.as_mut().enable();
             if done() {
@@ -79,8 +82,7 @@ pub struct Entered<'d>(&'d Drain);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        if self.0.connections.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.closed.notify_waiters();
-        }
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+        self.0.closed.notify_waiters();
     }
 }

@@ -12,38 +12,45 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use edgeway_core::error::{Error, ErrorKind, Result};
 use edgeway_core::exchange::Inbound;
-use edgeway_core::{Body, Error, Handled};
+use edgeway_core::{Body, Handled};
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body::{Frame, SizeHint};
 
 /// What answers requests: [`Gateway::handle`](edgeway_core::Gateway::handle), or a test's own.
 pub type Handler = Arc<dyn Fn(Inbound) -> Handled + Send + Sync>;
 
 /// A response under way.
 pub(super) struct Exchange {
+    // Field order matters in both structs: the work is dropped before the settlement, which waits for its end.
     response: Option<BoxFuture<'static, Response<Body>>>,
-    settlement: Option<Settlement>,
+    settlement: Settlement,
+}
+
+/// A response. Dropping the body before the settlement is what ends the request.
+pub(super) struct Answer {
+    pub(super) response: Response<Body>,
+    pub(super) settlement: Settlement,
 }
 
 impl Exchange {
     /// Hands a request to the handler.
     pub(super) fn start(handler: &Handler, inbound: Inbound) -> Self {
         match catch_unwind(AssertUnwindSafe(|| handler(inbound))) {
-            Ok(handled) => Self { response: Some(handled.response), settlement: Some(Settlement(Some(handled.after))) },
+            Ok(handled) => Self { response: Some(handled.response), settlement: Settlement(Some(handled.after)) },
             Err(panic) => {
                 report(panic);
-                Self { response: None, settlement: None }
+                Self { response: None, settlement: Settlement(None) }
             }
         }
     }
 }
 
 impl Future for Exchange {
-    type Output = Response<ResponseBody>;
+    type Output = Answer;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         let response = match &mut self.response {
             None => panicked(),
             Some(response) => match catch_unwind(AssertUnwindSafe(|| response.as_mut().poll(cx))) {
@@ -56,21 +63,19 @@ impl Future for Exchange {
             },
         };
         self.response = None;
-        let settlement = self.settlement.take();
-        Poll::Ready(response.map(|body| ResponseBody { body, _settlement: settlement }))
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        // The work goes first: the settlement waits for its end.
-        self.response = None;
-        self.settlement = None;
+        Poll::Ready(Answer { response, settlement: std::mem::replace(&mut self.settlement, Settlement(None)) })
     }
 }
 
 /// Runs what is left to do after a response, wherever the response ends.
-struct Settlement(Option<BoxFuture<'static, ()>>);
+pub(super) struct Settlement(Option<BoxFuture<'static, ()>>);
+
+impl Settlement {
+    /// For an answer that core has no part in.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+}
 
 impl Drop for Settlement {
     fn drop(&mut self) {
@@ -83,59 +88,44 @@ impl Drop for Settlement {
     }
 }
 
-/// A response's body on its way to the client. Field order matters: the body goes before the settlement.
-pub(super) struct ResponseBody {
-    body: Body,
-    _settlement: Option<Settlement>,
-}
-
-impl http_body::Body for ResponseBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let outcome = match &mut self.body {
-            Body::Empty => return Poll::Ready(None),
-            Body::Full(bytes) => Ok(Poll::Ready(Some(Ok(std::mem::take(bytes))))),
-            Body::Stream(stream) => catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx))),
-        };
-        let outcome = outcome.unwrap_or_else(|panic| {
-            report(panic);
-            Poll::Ready(Some(Err(Error::new(edgeway_core::ErrorKind::Internal, "The gateway has failed."))))
-        });
-        if matches!(self.body, Body::Full(_)) || matches!(outcome, Poll::Ready(None | Some(Err(_)))) {
-            self.body = Body::Empty;
+/// The next piece of a body. After an error, and after a panic, there is none.
+pub(super) fn poll_piece(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+    match body {
+        Body::Empty => Poll::Ready(None),
+        Body::Full(bytes) => {
+            let bytes = std::mem::take(bytes);
+            *body = Body::Empty;
+            Poll::Ready(Some(Ok(bytes)))
         }
-        outcome.map_ok(Frame::data)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self.body, Body::Empty)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.body {
-            Body::Empty => SizeHint::with_exact(0),
-            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Stream(_) => SizeHint::default(),
+        Body::Stream(stream) => {
+            let next = catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx))).unwrap_or_else(|panic| {
+                report(panic);
+                Poll::Ready(Some(Err(Error::new(ErrorKind::Internal, "The gateway has failed."))))
+            });
+            if matches!(next, Poll::Ready(None | Some(Err(_)))) {
+                *body = Body::Empty;
+            }
+            next
         }
     }
 }
 
-/// An answer that the server gives before a request reaches core.
-pub(super) fn refusal(status: StatusCode, name: &str, message: &str) -> Response<Body> {
-    let body = format!("{{\"error\":{{\"message\":\"{message}\",\"type\":\"{name}\",\"code\":\"{name}\"}}}}\n");
-    let mut response = Response::new(Body::from(body));
+/// A whole JSON answer of the server's own.
+pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 fn panicked() -> Response<Body> {
-    refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The gateway has failed. The operator finds the cause in its log.")
+    const BODY: &str = "{\"error\":{\"message\":\"The gateway has failed. Its operator finds the cause in the log.\",\
+                        \"type\":\"server_error\",\"param\":null,\"code\":\"internal\"}}";
+    json(StatusCode::INTERNAL_SERVER_ERROR, BODY)
 }
 
-/// The panic hook has printed the message and the place; here only the request is named as its victim.
-fn report(_panic: Box<dyn Any + Send>) {
-    eprintln!("edgeway: a request failed by a panic (above); the gateway goes on");
+/// The panic hook has said what and where; this says what became of it.
+fn report(panic: Box<dyn Any + Send>) {
+    drop(panic);
+    eprintln!("edgeway: a request failed by the panic above; the gateway goes on");
 }

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
 
 use super::drain::Phase;
 use super::{Shared, connection};
 
 /// Connections that the kernel may hold for us.
 const BACKLOG: i32 = 4096;
-/// What a client gets that comes when all connections are taken. TLS clients only see the close.
-const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 105\r\n\r\n{\"error\":{\"message\":\"The gateway has too many connections. Try again.\",\"type\":\"overloaded\",\"code\":null}}\n";
-
 /// Opens one listener a worker on the same address.
 pub(super) fn open(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
     // Sockets that share a port do not collide with those of another instance, which would then take half
@@ -44,19 +42,19 @@ fn listen(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener>
 
 /// Accepts connections until the server drains.
 pub(super) async fn accept(shared: &Arc<Shared>, listener: std::net::TcpListener) {
-    let listener =
-        tokio::net::TcpListener::from_std(listener).expect("the socket does not block, and the runtime has its drivers");
+    let listener = TcpListener::from_std(listener).expect("the socket does not block, and the runtime has its drivers");
     let mut draining = std::pin::pin!(shared.drain.reached(Phase::Draining));
     loop {
+        let next = async {
+            shared.drain.fewer_than(shared.limits.connections).await;
+            listener.accept().await
+        };
         let accepted = tokio::select! {
             biased;
             () = &mut draining => return,
-            accepted = listener.accept() => accepted,
+            accepted = next => accepted,
         };
         match accepted {
-            Ok((stream, _)) if shared.drain.connections() >= shared.limits.connections => {
-                let _ = stream.try_write(BUSY);
-            }
             Ok((stream, peer)) => drop(tokio::spawn(connection::serve(shared.clone(), stream, peer.ip()))),
             // Out of descriptors or memory: the connection stays queued, and others must end first.
             Err(error) if !is_clients(&error) => tokio::time::sleep(Duration::from_millis(20)).await,

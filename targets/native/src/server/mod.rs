@@ -6,7 +6,10 @@
 mod connection;
 mod drain;
 mod exchange;
+mod gate;
+mod head;
 mod listener;
+mod service;
 mod tasks;
 
 use std::cell::Cell;
@@ -30,9 +33,11 @@ pub struct Limits {
     pub header_time: Duration,
     /// Longest pause inside a request's body.
     pub body_time: Duration,
+    /// Longest time in which a client takes nothing of its response.
+    pub write_time: Duration,
     /// How long a connection may wait for its next request.
     pub idle_time: Duration,
-    /// Most connections; more are told that the server is busy.
+    /// Most connections; more wait to be accepted.
     pub connections: usize,
     /// Most requests at once on an HTTP/2 connection.
     pub streams: u32,
@@ -45,6 +50,7 @@ impl Default for Limits {
             headers: 100,
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(60),
             idle_time: Duration::from_secs(75),
             connections: 65_536,
             streams: 250,
@@ -151,7 +157,7 @@ pub fn worker() -> usize {
 /// Waits for connections and settlements to end, within the time allowed or until the server is stopped.
 async fn finish(shared: &Shared, allowed: Duration) {
     let ended = async {
-        shared.drain.idle().await;
+        shared.drain.fewer_than(1).await;
         while tasks::under_way() > 0 {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

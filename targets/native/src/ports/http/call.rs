@@ -3,7 +3,6 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use edgeway_core::Body;
 use edgeway_core::body::BodyStream;
 use edgeway_core::error::{Error, ErrorKind, Result};
@@ -92,8 +91,9 @@ impl Call {
                 }
             };
             match (next, &mut more.promised) {
+                (Some(Ok(piece)), _) if piece.is_empty() => {}
                 (Some(Err(error)), _) => return Poll::Ready(Ok(Err(error))),
-                (Some(Ok(piece)), None) => self.pieces.chunk(piece, false),
+                (Some(Ok(piece)), None) => self.pieces.chunk(piece),
                 (Some(Ok(piece)), Some(left)) => match left.checked_sub(piece.len() as u64) {
                     Some(rest) => {
                         *left = rest;
@@ -104,7 +104,7 @@ impl Call {
                 (None, Some(0)) => self.more = None,
                 (None, Some(_)) => return Poll::Ready(Ok(Err(mismatch()))),
                 (None, None) => {
-                    self.pieces.chunk(Bytes::new(), true);
+                    self.pieces.last_chunk();
                     self.more = None;
                 }
             }
