@@ -55,3 +55,20 @@ fn an_end_without_a_finish_reason_still_finishes_every_choice() {
         assert!(driver.progress().ended, "{from:?}");
     }
 }
+
+#[test]
+fn a_field_that_a_call_gives_twice_is_passed_once() {
+    let call =
+        r#"{"index":0,"id":"c","function":{"name":"f","arguments":""},"extra_content":{"google":{"thought_signature":"c2ln"}}}"#;
+    let chunk = format!("data: {{\"id\":\"r\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{call}]}}}}]}}\n\n");
+    let mut driver = Driver::new(DialectId::OpenAiChat, DialectId::OpenAiChat, reply(), "acme");
+    let mut out = driver.feed(format!("{chunk}{chunk}data: [DONE]\n\n").into()).to_vec();
+    out.extend_from_slice(&driver.finish(TransportEnd::Clean));
+    Framer::new().feed(&out, |block, _| match block {
+        Block::Event(event) if event.data != b"[DONE]" => {
+            strict::object(event.data).unwrap_or_else(|refusal| panic!("{refusal:?} in {}", event.data.escape_ascii()));
+        }
+        _ => {}
+    });
+    assert!(driver.progress().ended);
+}

@@ -220,6 +220,8 @@ impl Encoder {
             (Open::Reasoning(Some(reasoning)), Delta::Signature(signature)) => reasoning.signature = Some(signature.clone()),
             (Open::Held(call), Delta::Signature(signature)) => call.signature = Some(signature.clone()),
             (Open::Held(call), Delta::Extra { dialect, field, value }) if *dialect == DIALECT => {
+                // The last one counts: a key may not stand twice.
+                call.fields.retain(|(name, _)| name != field);
                 call.fields.push((field.clone(), value.clone()));
             }
             (Open::Held(_), Delta::Text(text)) => self.release(at, part, text, out),
