@@ -396,7 +396,7 @@ fn parameters_without_a_field_are_named() {
     request.messages[0].name = Some("ann".into());
     request.extra.insert(DialectId::OpenAiChat, "logit_bias", json!({"1": 1}));
     let mut text = Text { text: "x".into(), ..Text::default() };
-    text.extra.insert(DialectId::OpenAiChat, "annotations", json!([]));
+    text.extra.insert(DialectId::OpenAiChat, "annotations", json!([{"type": "url_citation"}]));
     request.messages.push(Message::new(Role::User, vec![Part::Text(text)]));
     let (body, warnings) = sent(&request);
     assert_eq!(body["stop_sequences"], json!(["END"]));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::dialect::DialectId;
+use crate::dialect::{DialectId, Weight};
 
 /// Fields kept for the dialect they came from. Empty costs nothing.
 ///
-/// Invariant: an encoder reads only its own dialect's fields; those of others become warnings.
+/// Invariant: an encoder reads only its own dialect's fields. What leaving out those of others means
+/// their own dialect says, see [`Weight`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extra(BTreeMap<DialectId, Map<String, Value>>);
 
@@ -35,12 +36,31 @@ impl Extra {
         self.0.get(&dialect).into_iter().flatten()
     }
 
-    /// The names of all fields that `dialect` cannot carry, with the dialect they belong to.
+    /// The names of all fields that `dialect` cannot carry and somebody may miss, with the dialect they belong to.
     pub fn foreign_to(&self, dialect: DialectId) -> impl Iterator<Item = (DialectId, &str)> {
-        self.0
-            .iter()
-            .filter(move |(owner, _)| **owner != dialect)
-            .flat_map(|(owner, fields)| fields.keys().map(move |field| (*owner, field.as_str())))
+        let weighty = |(_, _, weight): &(_, _, Weight)| *weight != Weight::Nothing;
+        self.weighed(dialect).filter(weighty).map(|(owner, field, _)| (owner, field))
+    }
+
+    /// The first field that `dialect` cannot carry and that cannot be left out, with the dialect it belongs to.
+    pub fn essential_to_others_than(&self, dialect: DialectId) -> Option<(DialectId, &str)> {
+        let essential = self.weighed(dialect).find(|(_, _, weight)| *weight == Weight::Essential)?;
+        Some((essential.0, essential.1))
+    }
+
+    fn weighed(&self, dialect: DialectId) -> impl Iterator<Item = (DialectId, &str, Weight)> {
+        self.0.iter().filter(move |(owner, _)| **owner != dialect).flat_map(|(owner, fields)| {
+            let weigh = |value: &Value| match value {
+                Value::Null => Weight::Nothing,
+                Value::Array(none) if none.is_empty() => Weight::Nothing,
+                Value::Object(none) if none.is_empty() => Weight::Nothing,
+                _ => Weight::Wish,
+            };
+            fields.iter().map(move |(field, value)| match weigh(value) {
+                Weight::Nothing => (*owner, field.as_str(), Weight::Nothing),
+                _ => (*owner, field.as_str(), owner.codec().weight(field, value)),
+            })
+        })
     }
 
     /// Whether nothing is kept.

@@ -14,7 +14,8 @@
 //! | tool arguments | JSON text, exactly as the model wrote it; `""` when it wrote nothing |
 //! | signatures | travel on their part with the dialect that made them, never normalised |
 //! | what has no field here | goes to [`Extra`] under its dialect, and comes back for that dialect only |
-//! | what cannot be carried | is a [`Warning`], or an [`Error`](crate::Error) of kind `Unsupported` when dropping it would change the meaning |
+//! | what cannot be carried | is a [`Warning`], or an [`Error`](crate::Error) of kind `Unsupported` when dropping it would change the meaning ([`ChatRequest::check_for`]) |
+//! | what a provider tells about its answer (fingerprints, ratings, raw counters) | is no loss where it has no field: who asks elsewhere never asked for it. What it says in the answer (citations, media, blocks) is |
 //! | usage | disjoint buckets, integers |
 
 mod accumulate;

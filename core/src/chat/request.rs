@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Extra, Message, Tool, ToolChoice};
+use super::{Extra, Message, Part, Role, Tool, ToolChoice};
+use crate::dialect::DialectId;
+use crate::error::{Error, Result};
 
 /// What a caller asks of a model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +47,44 @@ pub struct ChatRequest {
     pub stream_usage: bool,
     /// Fields without a canonical name.
     pub extra: Extra,
+}
+
+impl ChatRequest {
+    /// Refuses what a provider of `dialect` has no place for and what cannot be left out: fields that
+    /// their own dialect calls essential, and another dialect's blocks in what the model is told.
+    /// (Blocks of its own earlier answers only explain these; they are left out with a warning.)
+    pub fn check_for(&self, dialect: DialectId, provider: &str) -> Result<()> {
+        let missing = |at: String, owner: DialectId| {
+            let owner = owner.name();
+            let message = format!(
+                "`{at}` is of {owner} alone; `{provider}` has nothing like it. Leave it out, or choose a model whose provider speaks {owner}."
+            );
+            Err(Error::unsupported(at, message))
+        };
+        if let Some((owner, field)) = self.extra.essential_to_others_than(dialect) {
+            return missing(field.to_owned(), owner);
+        }
+        for (index, message) in self.messages.iter().enumerate() {
+            if let Some((owner, field)) = message.extra.essential_to_others_than(dialect) {
+                return missing(format!("messages[{index}].{field}"), owner);
+            }
+            if message.role == Role::Assistant {
+                continue;
+            }
+            for (number, part) in message.parts.iter().enumerate() {
+                let inner = if let Part::ToolResult(result) = part { result.content.as_slice() } else { &[] };
+                for part in std::iter::once(part).chain(inner) {
+                    match part {
+                        Part::Opaque(block) if block.dialect != dialect => {
+                            return missing(format!("messages[{index}].content[{number}]"), block.dialect);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The form of the answer.

@@ -101,6 +101,17 @@ pub struct EncodedRequest {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// What it means to leave a field out of a request; see [`Dialect::weight`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// The answer would be another one than was asked for, or come about otherwise: the request is refused.
+    Essential,
+    /// Less than was asked for: a warning.
+    Wish,
+    /// Nothing: it asks for what is so anyway, or is told in a canonical field too.
+    Nothing,
+}
+
 /// How a streamed answer is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamForm {
@@ -223,6 +234,13 @@ pub trait Dialect: Send + Sync {
     /// for `seed`. Encoders name parameters canonically; callers read warnings and errors in their own words.
     fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
         canonical
+    }
+
+    /// What it means to leave out a field of this dialect that has no canonical name: `field` is its
+    /// key in [`Extra`](crate::chat::Extra), of a request or of anything inside of one.
+    fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
+        let _ = (field, value);
+        Weight::Wish
     }
 
     /// Decodes a whole response with a success status.

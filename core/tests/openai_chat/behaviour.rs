@@ -141,7 +141,7 @@ fn documents_that_are_text_are_sent_as_text() {
 #[test]
 fn what_a_model_of_another_protocol_left_behind_is_named_when_it_is_lost() {
     let mut text = Text { text: "Cited.".into(), ..Text::default() };
-    text.extra.insert(DialectId::AnthropicMessages, "citations", json!([]));
+    text.extra.insert(DialectId::AnthropicMessages, "citations", json!([{"type": "char_location"}]));
     let assistant = Message::new(
         Role::Assistant,
         vec![
@@ -157,7 +157,7 @@ fn what_a_model_of_another_protocol_left_behind_is_named_when_it_is_lost() {
         ],
     );
     let mut request = request(vec![user("x"), assistant]);
-    request.extra.insert(DialectId::Gemini, "safetySettings", json!([]));
+    request.extra.insert(DialectId::Gemini, "safetySettings", json!([{"category": "HARM_CATEGORY_HARASSMENT"}]));
     request.sampling.top_k = Some(5);
     let (body, warnings) = sent(&request, &OPENAI);
     assert_eq!(body["messages"][1]["content"], "Cited.");

@@ -9,6 +9,7 @@
 //! | `response.rs`, `usage.rs` | whole responses, both ways |
 //! | `stream.rs` | stream events, both ways |
 //! | `error.rs` | errors, both ways |
+//! | `weight.rs` | what leaving a field out means |
 //!
 //! Sources: the official SDKs (`@anthropic-ai/sdk` 1.11, PyPI `anthropic` 2.11) for the shapes; the
 //! vendor's documentation for what is refused.
@@ -27,13 +28,16 @@ mod request;
 mod response;
 mod stream;
 mod usage;
+mod weight;
 mod wire;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target};
+use super::{
+    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target, Weight,
+};
 use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
 use crate::error::{Error, Result, Upstream};
 
@@ -102,6 +106,10 @@ impl Dialect for AnthropicMessages {
             "reasoning.budget_tokens" => "thinking.budget_tokens",
             other => other,
         }
+    }
+
+    fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
+        weight::of(field, value)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {

@@ -9,6 +9,7 @@
 //! | `response`, `stream`, `chunks` | answers, both ways: whole, streams decoded, streams encoded |
 //! | `sniff`, `usage` | what is read of bytes that pass; token counts |
 //! | `error` | errors, both ways |
+//! | `weight` | what leaving a field out means |
 //! | `json`, `time` | JSON as text; RFC 3339 |
 //!
 //! Not spoken: function calls whose arguments are streamed in pieces (`partialArgs`, which only Vertex
@@ -31,6 +32,7 @@ mod sniff;
 mod stream;
 mod time;
 mod usage;
+mod weight;
 mod wire;
 
 use std::fmt::Write;
@@ -38,7 +40,9 @@ use std::fmt::Write;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target};
+use super::{
+    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target, Weight,
+};
 use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
 use crate::error::{Error, Result, Upstream};
 
@@ -109,6 +113,10 @@ impl Dialect for Gemini {
             "service_tier" => "serviceTier",
             other => other,
         }
+    }
+
+    fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
+        weight::of(field, value)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {

@@ -182,6 +182,7 @@ fn decode_generation(config: GenerationConfig<'_>, request: &mut ChatRequest) ->
 }
 
 pub(super) fn encode(request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
+    request.check_for(GEMINI, target.provider)?;
     let family = Family::of(target.model);
     let (system, contents) = conversation::encode(&request.messages, family, warnings)?;
     let has_functions = request.tools.iter().any(|tool| matches!(tool, Tool::Function(_)));

@@ -194,10 +194,6 @@ pub(super) fn encode(response: &ChatResponse, reply: &Reply, warnings: &mut Warn
         rest: own(&response.extra),
         ..Default::default()
     };
-    // The tier that everybody gets is no news.
-    if response.service_tier.as_deref().is_some_and(|tier| !matches!(tier, "default" | "standard")) {
-        warnings.dropped("service_tier", "Gemini does not tell it");
-    }
     serde_json::to_vec(&wire).expect("messages serialise").into()
 }
 

@@ -6,6 +6,7 @@
 //! | `response.rs`, `usage.rs` | whole responses, both ways |
 //! | `stream/` | stream events, both ways, and the sniffer |
 //! | `error.rs` | errors, both ways |
+//! | `weight.rs` | what leaving a field out means |
 //! | `wire.rs` | a chunk's JSON types |
 //!
 //! What providers do differently is a [`Quirks`](crate::provider::Quirks) flag where it has to be
@@ -23,13 +24,16 @@ mod response;
 mod stream;
 mod tool;
 mod usage;
+mod weight;
 mod wire;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target};
+use super::{
+    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target, Weight,
+};
 use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
 use crate::error::{Error, Result, Upstream};
 
@@ -81,6 +85,10 @@ impl Dialect for OpenAiChat {
             "reasoning" | "reasoning.effort" | "reasoning.budget_tokens" => "reasoning_effort",
             other => other,
         }
+    }
+
+    fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
+        weight::of(field, value)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {

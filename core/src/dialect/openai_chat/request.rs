@@ -257,6 +257,7 @@ fn decode_stream_options(options: Json<'_>, at: At<'_>, request: &mut ChatReques
 
 /// Encodes a request for `target`.
 pub(super) fn encode(request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
+    request.check_for(DIALECT, target.provider)?;
     let mut body = Vec::with_capacity(1024);
     let mut encoding = Encoding { target, warnings };
     let mut object = Object::begin(&mut body);

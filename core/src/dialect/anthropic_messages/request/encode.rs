@@ -47,6 +47,7 @@ pub(in super::super) fn encode(request: &ChatRequest, target: Target<'_>, warnin
         let message = format!("`{}` gives one answer a request; send the request several times instead.", target.provider);
         return Err(Error::unsupported("n", message));
     }
+    request.check_for(ME, target.provider)?;
     conversation::foreign(&request.extra, warnings, String::new);
     left_out(request, warnings);
     let generation = Generation::of(target.model);

@@ -14,7 +14,8 @@ use crate::chat::{
 use crate::dialect::Reply;
 use crate::wire::json_writer::{Array, Object};
 
-/// Encodes a whole response.
+/// Encodes a whole response. What is said and has no place is a warning; what another provider tells
+/// about its answer is not (see [`crate::chat`]).
 pub(in super::super) fn encode(response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
     let mut body = Vec::with_capacity(1024);
     let mut object = Object::begin(&mut body);
@@ -112,7 +113,7 @@ fn encode_message(choice: &Choice, reply: &Reply, at: &str, message: &mut Object
                 if let Some(Value::Array(more)) = part.extra.field(DIALECT, "annotations") {
                     annotations.extend(more);
                 }
-                foreign(&part.extra, at, warnings);
+                foreign(&part.extra, &format!("{at}message."), warnings);
             }
             Part::Reasoning(part) => {
                 reasoning.push_str(&part.text);
@@ -127,7 +128,7 @@ fn encode_message(choice: &Choice, reply: &Reply, at: &str, message: &mut Object
             Part::ToolCall(call) => {
                 carried.signature = call.signature.clone();
                 calls.push((carry::wrap_id(&call.id, &std::mem::take(&mut carried)), part));
-                foreign(&call.extra, at, warnings);
+                foreign(&call.extra, &format!("{at}message.tool_calls."), warnings);
             }
             Part::Refusal(part) => refusal.get_or_insert_default().push_str(&part.text),
             Part::Media(media) if media.kind == MediaKind::Image => images.push(media),

@@ -1,0 +1,134 @@
+//! What providers get of requests in another protocol.
+
+use serde_json::json;
+
+use super::{ANTHROPIC, CLAUDE, GEMINI, GEMINI_3, GEMINI_25, GPT, OPENAI, plain, refusal, sent};
+
+#[test]
+fn a_plain_question_loses_nothing_and_says_nothing() {
+    for (from, to) in [
+        (OPENAI, CLAUDE),
+        (OPENAI, GEMINI_25),
+        (OPENAI, GEMINI_3),
+        (ANTHROPIC, GPT),
+        (ANTHROPIC, GEMINI_25),
+        (GEMINI, GPT),
+        (GEMINI, CLAUDE),
+    ] {
+        let (_, warnings) = sent(from, &plain(from, json!({})), to).expect("sent");
+        assert_eq!(warnings, "", "{from:?} to {}", to.0);
+    }
+}
+
+#[test]
+fn what_only_its_own_provider_can_do_is_refused_and_not_left_out() {
+    let openai = [
+        ("modalities", json!({"modalities": ["text", "audio"], "audio": {"format": "wav", "voice": "ash"}})),
+        ("web_search_options", json!({"web_search_options": {"search_context_size": "low"}})),
+        ("moderation", json!({"moderation": {"model": "m", "policy": {"output": {"mode": "block"}}}})),
+        (
+            "messages[1].audio",
+            json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "audio": {"id": "audio_1"}}]}),
+        ),
+    ];
+    let anthropic = [
+        ("container", json!({"container": "container_1"})),
+        ("inference_geo", json!({"inference_geo": "eu"})),
+        ("mcp_servers", json!({"mcp_servers": [{"type": "url", "url": "https://x.example", "name": "x"}]})),
+    ];
+    let gemini = [
+        ("cachedContent", json!({"cachedContent": "cachedContents/c1"})),
+        ("generationConfig.responseModalities", json!({"generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}})),
+        (
+            "generationConfig.responseMimeType",
+            json!({"generationConfig": {"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING", "enum": ["a"]}}}),
+        ),
+        ("generationConfig.continuationToken", json!({"generationConfig": {"continuationToken": "dA=="}})),
+    ];
+    for (from, fields, foreign) in
+        [(OPENAI, &openai[..], [CLAUDE, GEMINI_25]), (ANTHROPIC, &anthropic, [GPT, GEMINI_25]), (GEMINI, &gemini, [GPT, CLAUDE])]
+    {
+        for (field, more) in fields {
+            for to in foreign {
+                let (param, message) = refusal(from, &plain(from, more.clone()), to);
+                assert_eq!(param, *field, "{message}");
+                assert!(message.contains(to.0) && message.contains(field), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_that_only_one_provider_reads_are_refused_in_what_the_model_is_told() {
+    let result = json!({"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "x"}]});
+    let told = plain(ANTHROPIC, json!({"messages": [{"role": "user", "content": [result]}]}));
+    let found = plain(
+        ANTHROPIC,
+        json!({"messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "find", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [result]}]},
+        ]}),
+    );
+    for to in [GPT, GEMINI_25] {
+        assert_eq!(refusal(ANTHROPIC, &told, to).0, "messages[0].content[0]");
+        assert_eq!(refusal(ANTHROPIC, &found, to).0, "messages[2].content[0]");
+    }
+    let code = json!({"executableCode": {"language": "PYTHON", "code": "1"}});
+    let told = plain(GEMINI, json!({"contents": [{"role": "user", "parts": [code]}]}));
+    for to in [GPT, CLAUDE] {
+        assert_eq!(refusal(GEMINI, &told, to).0, "messages[0].content[0]");
+    }
+    // In an earlier answer they only explain how it came about.
+    let said = json!({"contents": [
+        {"role": "user", "parts": [{"text": "a"}]},
+        {"role": "model", "parts": [code, {"text": "It is 1."}]},
+        {"role": "user", "parts": [{"text": "b"}]},
+    ]});
+    for to in [GPT, CLAUDE] {
+        let (_, warnings) = sent(GEMINI, &plain(GEMINI, said.clone()), to).expect("sent");
+        assert!(warnings.contains("dropped;at=\"messages[1].content[0]\""), "{warnings}");
+    }
+}
+
+#[test]
+fn what_is_so_anyway_is_no_loss() {
+    let openai = json!({
+        "modalities": ["text"], "store": false, "verbosity": "medium", "logit_bias": {}, "n": 1, "metadata": {},
+        "stream_options": {"include_obfuscation": false, "include_usage": true}, "stream": true,
+        "response_format": {"type": "text"}, "logprobs": false, "parallel_tool_calls": true,
+        // As the Python SDK's `message.model_dump()` returns an answer.
+        "messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b", "refusal": null, "annotations": [], "audio": null, "function_call": null, "tool_calls": null},
+            {"role": "user", "content": "c"},
+        ],
+    });
+    for to in [CLAUDE, GEMINI_25] {
+        assert_eq!(sent(OPENAI, &plain(OPENAI, openai.clone()), to).expect("sent").1, "", "{}", to.0);
+    }
+    let anthropic = json!({
+        "speed": "standard", "metadata": {}, "stream": true,
+        "tools": [{
+            "type": "custom", "name": "f", "input_schema": {"type": "object"},
+            "eager_input_streaming": true, "defer_loading": false, "allowed_callers": ["direct"],
+        }],
+        // As the Python SDK returns an answer.
+        "messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [{"type": "text", "text": "b", "citations": null}]},
+            {"role": "user", "content": "c"},
+        ],
+    });
+    for to in [GPT, GEMINI_25] {
+        assert_eq!(sent(ANTHROPIC, &plain(ANTHROPIC, anthropic.clone()), to).expect("sent").1, "", "{}", to.0);
+    }
+    let gemini = json!({
+        "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}, "includeServerSideToolInvocations": false}, "store": false,
+        "tools": [{"functionDeclarations": [{"name": "f", "behavior": "BLOCKING"}]}],
+        "generationConfig": {"responseModalities": ["TEXT"], "mediaResolution": "MEDIA_RESOLUTION_UNSPECIFIED", "audioTimestamp": false},
+    });
+    for to in [GPT, CLAUDE] {
+        assert_eq!(sent(GEMINI, &plain(GEMINI, gemini.clone()), to).expect("sent").1, "", "{}", to.0);
+    }
+}
