@@ -34,7 +34,10 @@ impl<'a> Names<'a> {
     }
 
     /// Splits `provider/model`; refuses everything else.
-    pub(super) fn place<'t>(&self, text: &'t str) -> Result<(&'t str, &'t str), Refusal> {
+    pub(super) fn place<'t>(&self, text: &'t str) -> Result<(&'t str, &'t str), Refusal>
+    where
+        'a: 't,
+    {
         const FORM: &str = "write it as \"provider/model\"";
         if text.trim().is_empty() {
             return Err(("this target is empty".into(), FORM.into()));
@@ -58,6 +61,7 @@ impl<'a> Names<'a> {
             let help = format!("write the model's name at {provider} after the slash: \"{provider}/...\"");
             return Err((format!("the target `{}` names no model", shown(text)), help));
         }
+        let provider = self.known_as(provider).unwrap_or(provider);
         if !self.is_provider(provider) {
             return Err((format!("there is no provider `{}`", shown(provider)), self.nearest_providers(provider)));
         }
@@ -78,7 +82,10 @@ impl<'a> Names<'a> {
     }
 
     /// Refuses an alias that leads to another alias, and so also every cycle of them.
-    pub(super) fn of_alias<'t>(&self, alias: &str, text: &'t str) -> Result<(&'t str, &'t str), Refusal> {
+    pub(super) fn of_alias<'t>(&self, alias: &str, text: &'t str) -> Result<(&'t str, &'t str), Refusal>
+    where
+        'a: 't,
+    {
         if text.contains('/') && self.place(text).is_ok() || self.alias(text).is_empty() {
             return self.place(text);
         }

@@ -26,7 +26,8 @@ pub fn canonical(name: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
 }
 
-/// Other names under which people look for a provider. A request may use them; the configuration does not.
+/// Other names under which people look for a provider. A request and a target may use them; a section
+/// of the configuration does not.
 pub static ALIASES: &[(&str, &str)] = &[
     ("alibaba", "dashscope"),
     ("ark", "volcengine"),
