@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
     if !carried.is_empty() {
         let wrapped = carry::wrap_id(id, &carried);
         assert_eq!(carry::unwrap_id(&wrapped), (id, carried.clone()));
-        assert!(carry::is_carried_in(wrapped.as_bytes()));
+        assert!(DialectId::ALL.iter().all(|dialect| carry::is_carried_in(wrapped.as_bytes(), *dialect)));
     }
     for dialect in DialectId::ALL {
         let signature = carry::untag(text, dialect);
@@ -20,6 +20,8 @@ fuzz_target!(|text: &str| {
             // A signature that looks tagged in its own dialect's field cannot be told from a tagged one.
             if carrier != signature.dialect {
                 assert_eq!(carry::untag(&tagged, carrier), signature);
+                let body = format!("{{\"signature\":\"{tagged}\"}}");
+                assert_eq!(carry::is_carried_in(body.as_bytes(), carrier), carrier != DialectId::OpenAiChat);
             }
         }
         // What a model writes can hold the mark; it still comes back whole.
