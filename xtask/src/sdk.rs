@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use crate::report::{Broken, Report};
 use crate::run::{cargo, command};
-use crate::{tally, workspace};
+use crate::{install, tally, workspace};
 
 /// Installs the pinned SDKs and runs their tests against a real gateway.
 pub(crate) fn steps(report: &mut Report) -> Result<(), Broken> {
+    report.check("interpreters", install::interpreters)?;
     report.command("build edgeway", cargo(&["build", "--package", "edgeway", "--quiet"]))?;
     let root = workspace::root().join("tests/sdk");
     python(report, root.join("python"))?;

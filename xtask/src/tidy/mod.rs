@@ -26,7 +26,7 @@ pub(crate) fn run(options: &Options) -> bool {
 
 /// The rules as steps of a larger chore.
 pub(crate) fn steps(report: &mut Report) -> Result<(), Broken> {
-    report.check("wasm targets", install::wasm_targets)?;
+    report.check("toolchain", install::toolchain)?;
     report.check("core's dependencies", tree::check)?;
     report.check("sources", sources::check)?;
     report.check("lock files", locks::check)?;
