@@ -46,6 +46,14 @@ fn every_example_of_the_reference_checks_without_a_finding() {
 }
 
 #[test]
+fn every_example_of_the_readme_checks_without_a_finding() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let examples = blocks(&readme, "toml");
+    assert!(!examples.is_empty());
+    examples.into_iter().for_each(|example| drop(check("README.md", example).unwrap_or_else(|found| panic!("{found}"))));
+}
+
+#[test]
 fn the_starter_says_nothing_until_it_is_uncommented() {
     let starter = config::starter();
     assert!(starter.lines().all(|line| line.is_empty() || line.starts_with('#')));
