@@ -10,48 +10,59 @@ use edgeway_core::config;
 use edgeway_core::ports::Ports;
 
 use crate::ports::clock::SystemClock;
-use crate::ports::entropy::SystemEntropy;
+use crate::ports::entropy::{self, SystemEntropy};
 use crate::ports::events::{RequestLog, Style};
 use crate::ports::http::{Client, Connector};
 use crate::server::{Drain, Phase, Server, Settings};
 use crate::tls;
 
-use super::configuration::{self, Failure, Ready, Sources};
+use super::banner;
+use super::configuration::{self, Ready, Sources};
+use super::output::Output;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Arguments {
-    /// Address and port to listen on.
-    #[arg(long)]
-    listen: Option<String>,
-    /// Configuration file; ./edgeway.toml if there is one.
-    #[arg(long)]
-    config: Option<PathBuf>,
-    /// Worker threads; one a core unless given.
-    #[arg(long)]
-    workers: Option<usize>,
+    /// Address and port to listen on [default: server.listen, 127.0.0.1:8787].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<String>,
+    /// Worker threads [default: one a core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match serve(arguments) {
+impl Arguments {
+    /// These, and where they say nothing those before the command.
+    pub(super) fn or(self, before: Self) -> Self {
+        Self { listen: self.listen.or(before.listen), workers: self.workers.or(before.workers) }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> ExitCode {
+    let flags = arguments.listen.iter().map(|listen| ("EDGEWAY__SERVER__LISTEN".to_owned(), listen.clone())).collect();
+    let ready = match configuration::ready(Sources { file, flags }) {
+        Ok(ready) => ready,
+        Err(failure) => return super::failed(&failure, output),
+    };
+    match serve(arguments, ready, output) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
+        Err(message) => {
+            output.error(&message);
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve(arguments: &Arguments) -> Result<(), String> {
-    let flags = arguments.listen.iter().map(|listen| ("EDGEWAY__SERVER__LISTEN".to_owned(), listen.clone())).collect();
-    let ready = configuration::ready(Sources { file: arguments.config.clone(), flags }).map_err(|failure| match failure {
-        Failure::Unreadable(message) => message,
-        Failure::Refused(found) => config::render(&found),
-    })?;
-    let Ready { config, warnings, secrets, .. } = ready;
-    eprint!("{}", config::render(&warnings));
-    let settings = settings(&config.server, arguments.workers)?;
+fn serve(arguments: &Arguments, mut ready: Ready, output: &Output) -> Result<(), String> {
+    if !ready.warnings.is_empty() && !output.json {
+        output.say(&output.rendered(&ready.warnings));
+    }
+    let config = ready.config.clone();
+    let secrets = std::mem::take(&mut ready.secrets);
+    entropy::ready()?;
+    let settings = settings(&config.server, arguments.workers.map(usize::from))?;
     let listen = settings.listen;
-    let log = Arc::new(RequestLog::start(Style::Json, std::io::stdout()).map_err(|error| error.to_string())?);
+    let style = if output.terminal && !output.json { Style::Pretty { colour: output.colour } } else { Style::Json };
+    let log = Arc::new(RequestLog::start(style, std::io::stdout()).map_err(|error| error.to_string())?);
     let ports = Ports {
         http: Arc::new(Client::new(Connector::new(), settings.workers)),
         kv: None,
@@ -68,8 +79,8 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     // Whoever reads the line may send a signal at once.
     let (runtime, signals) = listen_for_signals()?;
-    eprintln!("edgeway listens on http://{}", server.address());
-    wait_for_signals(runtime, signals, server.drain());
+    banner::say(&ready, server.address(), output);
+    wait_for_signals(runtime, signals, server.drain(), output);
     server.stop();
     log.close();
     Ok(())
@@ -101,10 +112,10 @@ fn listen_for_signals() -> Result<(tokio::runtime::Runtime, Signals), String> {
 }
 
 /// Returns at the first signal to stop, with the drain begun. A second signal stops the server at once.
-fn wait_for_signals(runtime: tokio::runtime::Runtime, mut signals: Signals, drain: Arc<Drain>) {
+fn wait_for_signals(runtime: tokio::runtime::Runtime, mut signals: Signals, drain: Arc<Drain>, output: &Output) {
     runtime.block_on(signals.next());
     drain.advance(Phase::Draining);
-    eprintln!("edgeway: draining; a second signal stops at once");
+    output.say(if output.json { "{\"event\":\"draining\"}\n" } else { "edgeway: draining; a second signal stops at once\n" });
     // The thread ends with the process.
     std::thread::spawn(move || {
         runtime.block_on(signals.next());

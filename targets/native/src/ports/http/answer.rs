@@ -228,7 +228,10 @@ fn invalid(why: impl std::fmt::Display) -> Error {
 mod tests {
     use super::*;
 
-    fn read(pieces: &[&[u8]]) -> Result<Option<(u16, Vec<u8>, bool, bool)>> {
+    /// Status, body, whether it has ended, whether the connection can be used again.
+    type Seen<B> = (u16, B, bool, bool);
+
+    fn read(pieces: &[&[u8]]) -> Result<Option<Seen<Vec<u8>>>> {
         let mut reader = HeadReader::new(false);
         let mut answer: Option<(Answer, Vec<u8>)> = None;
         for piece in pieces {
@@ -253,7 +256,7 @@ mod tests {
     #[test]
     fn answers_are_read_however_they_are_cut() {
         #[rustfmt::skip]
-        let cases: &[(&[u8], (u16, &[u8], bool, bool))] = &[
+        let cases: &[(&[u8], Seen<&[u8]>)] = &[
             (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwiki", (200, b"wiki", true, true)),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\ncontent-length: 4\r\n\r\nwiki", (200, b"wiki", true, true)),
             (b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nwi\r\n2\r\nki\r\n0\r\n\r\n", (200, b"wiki", true, true)),
