@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::drain::Phase;
+use super::drain::{Entered, Phase};
 use super::gate::{Gate, Pulse};
 use super::{Shared, service};
 use crate::net::Stream;
@@ -31,9 +31,8 @@ const PING_TIME: Duration = Duration::from_secs(10);
 /// The smallest buffer that `hyper` takes.
 const SMALLEST_BUFFER: usize = 8 * 1024;
 
-/// Serves a connection until it ends.
-pub(super) async fn serve(server: Arc<Shared>, tcp: TcpStream, peer: IpAddr) {
-    let _entered = server.drain.enter();
+/// Serves a connection until it ends. It is counted as long as `_entered` lives.
+pub(super) async fn serve(server: Arc<Shared>, tcp: TcpStream, peer: IpAddr, _entered: Entered) {
     // Events go out when they happen. A kernel without the option is slower, not wrong.
     let _ = tcp.set_nodelay(true);
     let limits = server.limits;

@@ -1,5 +1,6 @@
 //! The three phases of a server's life, as every connection sees them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
@@ -56,9 +57,9 @@ impl Drain {
     }
 
     /// Counts a connection until the guard is dropped.
-    pub fn enter(&self) -> Entered<'_> {
+    pub fn enter(self: &Arc<Self>) -> Entered {
         self.connections.fetch_add(1, Ordering::AcqRel);
-        Entered(self)
+        Entered(self.clone())
     }
 
     async fn until(&self, notify: &Notify, done: impl Fn() -> bool) {
@@ -78,9 +79,9 @@ impl Drain {
 }
 
 /// An open connection.
-pub struct Entered<'d>(&'d Drain);
+pub struct Entered(Arc<Drain>);
 
-impl Drop for Entered<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::AcqRel);
         self.0.closed.notify_waiters();

@@ -101,6 +101,8 @@ pub(super) struct Gate {
     seen: usize,
     /// What is left of the current request's body; `None` between requests.
     body: Option<Framing>,
+    /// Why the body cannot be read on.
+    malformed: Option<&'static str>,
     /// Whether the client does not take what is written.
     blocked: bool,
     farewell: Farewell,
@@ -119,7 +121,18 @@ enum Farewell {
 impl Gate {
     pub(super) fn new(stream: Stream, pulse: Pulse, limits: Limits) -> Self {
         let (passed, held) = (Bytes::new(), BytesMut::new());
-        Self { stream, pulse, limits, passed, held, seen: 0, body: None, blocked: false, farewell: Farewell::None }
+        Self {
+            stream,
+            pulse,
+            limits,
+            passed,
+            held,
+            seen: 0,
+            body: None,
+            malformed: None,
+            blocked: false,
+            farewell: Farewell::None,
+        }
     }
 
     /// Waits for the first bytes, and says whether they begin HTTP/2. Fails when the client has gone.
@@ -150,23 +163,26 @@ impl Gate {
         let mut passed = 0;
         while passed < input.len() {
             let rest = &input[passed..];
-            let outcome = match &mut self.body {
-                Some(framing) => framing.skip(rest).map(Some),
-                None => head::read(rest, seen, &self.limits).map(|begun| match begun {
-                    Begun::Head(framing, length) => {
-                        self.body = Some(framing);
-                        Some(length)
+            if let Some(framing) = &mut self.body {
+                match framing.skip(rest) {
+                    Ok(taken) => {
+                        passed += taken;
+                        self.body = self.body.take().filter(|framing| !framing.is_over());
+                        continue;
                     }
-                    Begun::Partial => None,
-                }),
-            };
-            match outcome {
-                Ok(Some(taken)) => {
-                    passed += taken;
-                    seen = 0;
-                    self.body = self.body.take().filter(|framing| !framing.is_over());
+                    // Whoever reads the body is told, and answers.
+                    Err(malformed) => {
+                        self.malformed = Some(malformed.0);
+                        return passed;
+                    }
                 }
-                Ok(None) => {
+            }
+            match head::read(rest, std::mem::take(&mut seen), &self.limits) {
+                Ok(Begun::Head(framing, length)) => {
+                    passed += length;
+                    self.body = Some(framing).filter(|framing| !framing.is_over());
+                }
+                Ok(Begun::Partial) => {
                     self.hold(rest);
                     return passed;
                 }
@@ -257,6 +273,9 @@ impl AsyncRead for Gate {
                     return Poll::Pending;
                 }
             }
+            if let Some(why) = this.malformed {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+            }
             // Read where it is wanted, and looked at there: usually a whole request passes without a copy.
             let before = buf.filled().len();
             if this.held.len() == this.seen {
@@ -271,6 +290,7 @@ impl AsyncRead for Gate {
                 if passed > 0 {
                     return Poll::Ready(Ok(()));
                 }
+                // All of it is held back, or refused.
             } else {
                 let mut held = std::mem::take(&mut this.held);
                 held.extend_from_slice(&buf.filled()[before..]);

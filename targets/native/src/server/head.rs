@@ -20,7 +20,7 @@ use edgeway_core::error::{Error, ErrorKind};
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 
 use super::Limits;
-use crate::http1::chunked::Decoder;
+use crate::http1::chunked::{Decoder, Malformed};
 
 /// The most fields that a head can be allowed to have.
 const MOST_FIELDS: usize = 256;
@@ -46,19 +46,14 @@ impl Framing {
     }
 
     /// How many of these bytes belong to the body.
-    pub(super) fn skip(&mut self, bytes: &[u8]) -> Result<usize, Box<Refusal>> {
+    pub(super) fn skip(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self {
             Self::Length(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= here as u64;
                 Ok(here)
             }
-            Self::Chunked(decoder) => {
-                let why = |malformed: crate::http1::chunked::Malformed| {
-                    format!("The request's body is not valid chunked coding: {}.", malformed.0)
-                };
-                decoder.skip(bytes).map_err(|malformed| Refusal::bad(why(malformed)))
-            }
+            Self::Chunked(decoder) => decoder.skip(bytes),
         }
     }
 }
@@ -119,6 +114,13 @@ pub(super) fn is_http2(input: &[u8]) -> Option<bool> {
 
 /// Reads what `input` begins with. Bytes before `seen` have been looked at by an earlier call.
 pub(super) fn read(input: &[u8], seen: usize, limits: &Limits) -> Result<Begun, Box<Refusal>> {
+    begun(input, seen, limits).map_err(|mut refusal| {
+        refusal.request = understood(input);
+        refusal
+    })
+}
+
+fn begun(input: &[u8], seen: usize, limits: &Limits) -> Result<Begun, Box<Refusal>> {
     // Empty lines before a request are allowed (RFC 9112, section 2.2), and are no part of it.
     let blank = input.chunks(2).take_while(|pair| *pair == b"\r\n").count() * 2;
     let (input, seen) = (&input[blank..], seen.saturating_sub(blank));
@@ -164,10 +166,8 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Begun, Box<Refusal>> {
     if length > limits.header_bytes {
         return Err(too_large(limits));
     }
-    match target(&parsed).and_then(|()| rules(parsed.headers, parsed.version == Some(1))) {
-        Ok(framing) => Ok(Begun::Head(framing, length)),
-        Err(refusal) => Err(Box::new(Refusal { request: understood(&parsed), ..*refusal })),
-    }
+    target(&parsed)?;
+    rules(parsed.headers, parsed.version == Some(1)).map(|framing| Begun::Head(framing, length))
 }
 
 fn target(parsed: &httparse::Request<'_, '_>) -> Result<(), Box<Refusal>> {
@@ -232,8 +232,11 @@ fn rules(fields: &[httparse::Header<'_>], http11: bool) -> Result<Framing, Box<R
     }
 }
 
-/// What tells the caller's protocol.
-fn understood(parsed: &httparse::Request<'_, '_>) -> Request<()> {
+/// What tells the caller's protocol, as far as it can be read.
+fn understood(input: &[u8]) -> Request<()> {
+    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let _ = parsed.parse(input);
     let mut request = Request::new(());
     if let Ok(uri) = parsed.path.unwrap_or_default().parse() {
         *request.uri_mut() = uri;

@@ -55,7 +55,11 @@ pub(super) async fn accept(shared: &Arc<Shared>, listener: std::net::TcpListener
             accepted = next => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => drop(tokio::spawn(connection::serve(shared.clone(), stream, peer.ip()))),
+            Ok((stream, peer)) => {
+                // Counted here, so that the next look at the cap sees it.
+                let entered = shared.drain.enter();
+                drop(tokio::spawn(connection::serve(shared.clone(), stream, peer.ip(), entered)));
+            }
             // Out of descriptors or memory: the connection stays queued, and others must end first.
             Err(error) if !is_clients(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
             Err(_) => {}

@@ -126,7 +126,8 @@ impl FuturesStream for Receiving {
                 },
                 Poll::Ready(None) => break,
                 Poll::Ready(Some(Err(error))) => {
-                    Error::new(ErrorKind::InvalidRequest, "The request's body ended before its end.").source(error)
+                    Error::new(ErrorKind::InvalidRequest, "The request's body is malformed, or ended before its end.")
+                        .source(error)
                 }
                 Poll::Pending => {
                     let timer = this.timer.get_or_insert_with(|| Timer::at(timer::after(this.patience)));
@@ -139,5 +140,21 @@ impl FuturesStream for Receiving {
         }
         this.over = true;
         Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_is_refused_while_the_server_drains_and_nothing_else_is() {
+        let handler: super::super::Handler = Arc::new(|_| panic!("not asked"));
+        let server = Shared { handler, limits: Limits::default(), tls: None, drain: Arc::default() };
+        let ask = |path: &str| refusal_while_draining(&server, &Request::get(path).body(()).expect("a request"));
+        assert!(ask("/ready").is_none());
+        server.drain.advance(Phase::Draining);
+        assert_eq!(ask("/ready").expect("refused").status(), http::StatusCode::SERVICE_UNAVAILABLE);
+        assert!(ask("/health").is_none() && ask("/v1/messages").is_none());
     }
 }
