@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use edgeway_core::chat::carry::{self, Carried};
+use edgeway_core::chat::{Reasoning, Signature};
 use edgeway_core::config::{self, Availability, Config};
+use edgeway_core::dialect::DialectId;
 use edgeway_core::exchange::{Inbound, Outcome, Record};
 use edgeway_core::ports::memory::{ManualClock, MemoryPorts, ScriptedHttp, Step, scripted};
 use edgeway_core::ports::{Clock, Timestamp};
@@ -30,6 +33,11 @@ key = "KEY"
 [providers.an]
 base_url = "https://an.test/v1"
 dialects = ["anthropic_messages"]
+key = "KEY"
+
+[providers.ge]
+base_url = "https://ge.test/v1beta"
+dialects = ["gemini"]
 key = "KEY"
 
 [routes.fallback]
@@ -171,6 +179,82 @@ fn usage_is_asked_for_and_hidden_from_a_caller_who_did_not_ask() {
     assert!(String::from_utf8_lossy(&world.http.sent()[0].body).ends_with(",\"stream_options\":{\"include_usage\":true}}"));
     assert_eq!((record.usage.map(|usage| usage.output), record.estimated), (Some(2), false));
     assert_eq!(response.headers()["content-type"], "text/event-stream");
+}
+
+/// A tool call's id that carries Claude's thinking through an OpenAI client.
+fn carrying_id() -> String {
+    let signature = Signature { dialect: DialectId::AnthropicMessages, data: "c2ln".into() };
+    let thought = Reasoning { text: "hm".into(), redacted: false, signature: Some(signature) };
+    carry::wrap_id("call_1", &Carried { reasoning: vec![thought], signature: None })
+}
+
+#[test]
+fn only_the_state_is_taken_out_when_a_conversation_goes_on_with_a_provider_of_the_callers_protocol() {
+    let id = carrying_id();
+    let body = json!({"model": "oa/gpt", "stream": true, "unknown": {"a": [1.5]}, "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": id, "content": "1"},
+    ]});
+    let chunk = chunk("hello");
+    let odd = "data: {\"odd\":  1.0e0, \"choices\":[]}\n\n";
+    let world = world([sse(vec![send(ROLE), send(chunk.clone()), send(odd), send(STOP), send(format!("{USAGE}{DONE}"))])]);
+    let mut request = post("/v1/chat/completions", &body.to_string());
+    request.headers_mut().insert("openai-organization", "org-1".parse().unwrap());
+    let (response, record) = world.ask(request);
+
+    let sent = &world.http.sent()[0];
+    assert_eq!(sent.headers["openai-organization"], "org-1");
+    let asked: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(
+        (&asked["messages"][1]["tool_calls"][0]["id"], &asked["messages"][2]["tool_call_id"]),
+        (&json!("call_1"), &json!("call_1"))
+    );
+    assert_eq!(asked["unknown"], json!({"a": [1.5]}));
+    assert_eq!(
+        response.body(),
+        &format!("{ROLE}{chunk}{odd}{STOP}{DONE}"),
+        "the provider's own bytes, but for the usage that nobody asked for"
+    );
+    assert!(response.headers()["x-edgeway-warnings"].to_str().unwrap().contains("signed by anthropic_messages"));
+    assert_eq!((record.path_taken, record.usage.map(|usage| usage.output)), ("translate", Some(2)));
+}
+
+#[test]
+fn a_header_sent_twice_reaches_the_provider_twice() {
+    for body in [json!({}), json!({"metadata": {"note": carrying_id()}})] {
+        let world = world([answer(200, "application/json", MESSAGE)]);
+        let mut whole =
+            json!({"model": "an/claude", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "mcp_servers": []});
+        whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        let mut request = post("/v1/messages", &whole.to_string());
+        request.headers_mut().append("anthropic-version", "2026-10-21".parse().unwrap());
+        request.headers_mut().append("anthropic-user-profile-id", "one".parse().unwrap());
+        request.headers_mut().append("anthropic-user-profile-id", "two".parse().unwrap());
+        let (response, _) = world.ask(request);
+        assert_eq!(response.body(), MESSAGE);
+        let sent = &world.http.sent()[0].headers;
+        assert_eq!(sent.get_all("anthropic-user-profile-id").iter().collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(sent.get_all("anthropic-version").iter().collect::<Vec<_>>(), ["2026-10-21"]);
+    }
+}
+
+#[test]
+fn a_gemini_stream_is_asked_for_in_the_form_that_the_caller_wants() {
+    let element = r#"{"candidates": [{"content": {"parts": [{"text": "hello"}], "role": "model"}, "finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2}}"#;
+    let body = r#"{"contents":[{"parts":[{"text":"hi"}]}]}"#;
+    let array = format!("[{element}\n]");
+    let event = format!("data: {element}\r\n\r\n");
+    for (query, content_type, stream) in [("", "application/json", &array), ("?alt=sse", "text/event-stream", &event)] {
+        let world = world([answer(200, content_type, stream.clone())]);
+        let (response, record) = world.ask(post(&format!("/v1beta/models/ge/gemini-x:streamGenerateContent{query}"), body));
+        assert_eq!(
+            world.http.sent()[0].uri.to_string(),
+            format!("https://ge.test/v1beta/models/gemini-x:streamGenerateContent{query}")
+        );
+        assert_eq!(response.body(), stream);
+        assert_eq!(record.usage.map(|usage| usage.output), Some(2));
+    }
 }
 
 #[test]

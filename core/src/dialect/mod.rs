@@ -203,9 +203,9 @@ pub trait Dialect: Send + Sync {
     /// Its name.
     fn id(&self) -> DialectId;
 
-    /// The path below a provider's base URL, with query, for a request to `model`:
-    /// `/chat/completions`, `/messages`, `/models/{model}:streamGenerateContent?alt=sse`.
-    fn path(&self, model: &str, stream: bool) -> String;
+    /// The path below a provider's base URL, with query, for a request to `model`, and for a stream of
+    /// that form: `/chat/completions`, `/messages`, `/models/{model}:streamGenerateContent?alt=sse`.
+    fn path(&self, model: &str, stream: Option<StreamForm>) -> String;
 
     /// Request headers of this protocol that pass from caller to provider when both speak it
     /// (`anthropic-beta`, `openai-organization`), lower case.

@@ -3,7 +3,7 @@
 //! | caller and provider | path | what happens to the bytes |
 //! |---|---|---|
 //! | same dialect | pass through | the model's name is spliced; a stream's usage may be asked for |
-//! | same dialect, but the request carries state that only Edgeway understands | translate | decoded and encoded, the state taken out |
+//! | same dialect, but the request carries state that only Edgeway understands | translate | the request is decoded and encoded, the state taken out; the answer passes through |
 //! | different dialects | translate | decoded once, encoded for each candidate |
 //! | a provider that is served in process | local | decoded; events come from a function |
 //!
@@ -92,6 +92,9 @@ pub(super) struct Attempts<'a> {
 /// What is sent to a candidate, and how its answer is read.
 struct Prepared {
     dialect: DialectId,
+    /// Whether the caller's own bytes are sent.
+    verbatim: bool,
+    /// Whether the provider's own bytes are the answer: both speak the same dialect.
     passthrough: bool,
     /// The body, in pieces that go out one after the other.
     body: Vec<Bytes>,
@@ -124,7 +127,7 @@ impl<'a> Attempts<'a> {
             return self.local(settlement);
         }
         let mut prepared = self.prepare(candidate)?;
-        settlement.tried(candidate, if prepared.passthrough { "passthrough" } else { "translate" });
+        settlement.tried(candidate, if prepared.verbatim { "passthrough" } else { "translate" });
         let response = self.send(candidate, &mut prepared).await?;
         let answer = Answer {
             from: prepared.dialect,
@@ -171,29 +174,49 @@ impl<'a> Attempts<'a> {
             error.param = error.param.map(|param| caller.parameter(&param).to_owned());
             error
         });
-        let EncodedRequest { body, headers } = encoded?;
+        let EncodedRequest { body, mut headers } = encoded?;
         warnings.rename(|at| caller.parameter(at));
-        Ok(Prepared { dialect, passthrough: false, body: vec![body], headers, hide_usage: false, warnings })
+        let passthrough = dialect == self.payload.dialect;
+        if passthrough {
+            // The caller's own word goes before what its body lets guess.
+            let own = self.protocol_headers(candidate, dialect);
+            headers.retain(|(name, _)| own.iter().all(|(given, _)| given != name));
+            headers.extend(own);
+        }
+        let hide_usage = passthrough && self.must_ask_usage(candidate, dialect);
+        Ok(Prepared { dialect, verbatim: false, passthrough, body: vec![body], headers, hide_usage, warnings })
+    }
+
+    /// Headers of the caller's protocol that its provider may see too.
+    fn protocol_headers(&self, candidate: &Candidate, dialect: DialectId) -> Vec<(HeaderName, HeaderValue)> {
+        let quirks = &candidate.target.provider.row.quirks;
+        let headers = dialect.codec().request_headers().iter().filter(|name| quirks.beta_headers || !name.ends_with("-beta"));
+        let headers = headers.flat_map(|name| {
+            let name = HeaderName::from_static(name);
+            self.payload.parts.headers.get_all(&name).into_iter().map(move |value| (name.clone(), value.clone()))
+        });
+        headers.collect()
+    }
+
+    /// Whether a stream's usage has to be asked for, because the caller did not.
+    fn must_ask_usage(&self, candidate: &Candidate, dialect: DialectId) -> bool {
+        let quirks = &candidate.target.provider.row.quirks;
+        let Payload { peek, stream, .. } = &self.payload;
+        dialect == DialectId::OpenAiChat && *stream && peek.include_usage != Some(true) && !quirks.no_stream_options
     }
 
     /// The caller's own bytes, but for the model's name and the wish for usage.
     fn pass(&self, candidate: &Candidate, dialect: DialectId) -> Prepared {
-        let Payload { peek, body, stream, parts, .. } = &self.payload;
-        let quirks = &candidate.target.provider.row.quirks;
-        let ask_usage =
-            dialect == DialectId::OpenAiChat && *stream && peek.include_usage != Some(true) && !quirks.no_stream_options;
+        let Payload { peek, body, .. } = &self.payload;
+        let ask_usage = self.must_ask_usage(candidate, dialect);
         let model = self.payload.path_model.is_none().then_some(candidate.target.model.as_str());
-        let headers = dialect.codec().request_headers().iter().filter(|name| quirks.beta_headers || !name.ends_with("-beta"));
-        let headers = headers.flat_map(|name| {
-            let name = HeaderName::from_static(name);
-            parts.headers.get_all(&name).into_iter().map(move |value| (name.clone(), value.clone()))
-        });
         let body = peek.pieces(body, Edits { model, include_usage: ask_usage });
         Prepared {
             dialect,
+            verbatim: true,
             passthrough: true,
             body,
-            headers: headers.collect(),
+            headers: self.protocol_headers(candidate, dialect),
             hide_usage: ask_usage,
             warnings: Warnings::default(),
         }
@@ -204,7 +227,9 @@ impl<'a> Attempts<'a> {
         let entry = &candidate.target.provider;
         let codec = prepared.dialect.codec();
         let base = entry.row.base_url(prepared.dialect).expect("the dialect was chosen among those that the provider speaks");
-        let uri = address(base, codec, &candidate.target.model, self.payload.stream)?;
+        // What passes through has the form that the caller asked for; what is translated comes as events.
+        let form = if prepared.passthrough { self.payload.form } else { StreamForm::Sse };
+        let uri = address(base, codec, &candidate.target.model, self.payload.stream.then_some(form))?;
         let key = match &entry.key {
             Some(name) => self.ports.secrets.secret(name).await?,
             None => None,
@@ -215,7 +240,12 @@ impl<'a> Attempts<'a> {
         for (name, value) in codec.fixed_headers() {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        for (name, value) in prepared.headers.iter().chain(&entry.headers) {
+        // A caller may send a header more than once: all of them replace what every request has.
+        prepared.headers.iter().for_each(|(name, _)| drop(headers.remove(name)));
+        for (name, value) in &prepared.headers {
+            headers.append(name, value.clone());
+        }
+        for (name, value) in &entry.headers {
             headers.insert(name, value.clone());
         }
         credential::authorize(&entry.row, prepared.dialect, key.as_ref(), &mut headers)?;
@@ -255,7 +285,7 @@ fn body_of(mut pieces: Vec<Bytes>, headers: &mut HeaderMap) -> Body {
     }
 }
 
-fn address(base: &str, codec: &dyn Dialect, model: &str, stream: bool) -> Result<Uri> {
+fn address(base: &str, codec: &dyn Dialect, model: &str, stream: Option<StreamForm>) -> Result<Uri> {
     let path = codec.path(model, stream);
     Uri::try_from(format!("{base}{path}")).map_err(|why| {
         Error::new(ErrorKind::Misconfigured, "The provider's address cannot be used.").source(format_args!("{base}{path}: {why}"))

@@ -128,6 +128,7 @@ async fn deliver_whole(
             return Err(answer.invalid("gave an answer that is not JSON"));
         }
         settlement.used(answer.from.codec().usage(&bytes));
+        warn(response.headers_mut(), &answer.warnings, settlement);
         response.headers_mut().insert(header::CONTENT_TYPE, kept.unwrap_or(HeaderValue::from_static("application/json")));
         *response.body_mut() = bytes.into();
         finish(response, answer.to, settlement);

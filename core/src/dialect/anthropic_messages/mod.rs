@@ -36,7 +36,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target, Weight,
+    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamForm, StreamSniffer, Target,
+    Weight,
 };
 use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
 use crate::error::{Error, Result, Upstream};
@@ -57,7 +58,7 @@ impl Dialect for AnthropicMessages {
         ME
     }
 
-    fn path(&self, _model: &str, _stream: bool) -> String {
+    fn path(&self, _model: &str, _stream: Option<StreamForm>) -> String {
         "/messages".into()
     }
 

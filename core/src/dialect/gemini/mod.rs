@@ -41,7 +41,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::{
-    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target, Weight,
+    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamForm, StreamSniffer, Target,
+    Weight,
 };
 use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
 use crate::error::{Error, Result, Upstream};
@@ -55,7 +56,7 @@ impl Dialect for Gemini {
         DialectId::Gemini
     }
 
-    fn path(&self, model: &str, stream: bool) -> String {
+    fn path(&self, model: &str, stream: Option<StreamForm>) -> String {
         let (collection, name) = match model.split_once('/') {
             Some((collection @ ("models" | "tunedModels"), name)) => (collection, name),
             _ => ("models", model),
@@ -68,7 +69,11 @@ impl Dialect for Gemini {
                 _ => drop(write!(path, "%{byte:02X}")),
             }
         }
-        path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
+        path.push_str(match stream {
+            None => ":generateContent",
+            Some(StreamForm::Sse) => ":streamGenerateContent?alt=sse",
+            Some(StreamForm::JsonArray) => ":streamGenerateContent",
+        });
         path
     }
 
@@ -165,10 +170,11 @@ mod tests {
     #[test]
     fn a_models_name_is_one_segment_of_the_path() {
         for (model, stream, path) in [
-            ("gemini-2.5-flash", false, "/models/gemini-2.5-flash:generateContent"),
-            ("models/gemini-2.5-flash", true, "/models/gemini-2.5-flash:streamGenerateContent?alt=sse"),
-            ("tunedModels/mine-1", false, "/tunedModels/mine-1:generateContent"),
-            ("a/../b:c?d", false, "/models/a%2F..%2Fb%3Ac%3Fd:generateContent"),
+            ("gemini-2.5-flash", None, "/models/gemini-2.5-flash:generateContent"),
+            ("models/gemini-2.5-flash", Some(StreamForm::Sse), "/models/gemini-2.5-flash:streamGenerateContent?alt=sse"),
+            ("gemini-2.5-flash", Some(StreamForm::JsonArray), "/models/gemini-2.5-flash:streamGenerateContent"),
+            ("tunedModels/mine-1", None, "/tunedModels/mine-1:generateContent"),
+            ("a/../b:c?d", None, "/models/a%2F..%2Fb%3Ac%3Fd:generateContent"),
         ] {
             assert_eq!(Gemini.path(model, stream), path);
         }

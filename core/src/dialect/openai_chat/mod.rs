@@ -32,7 +32,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamSniffer, Target, Weight,
+    Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamDecoder, StreamEncoder, StreamForm, StreamSniffer, Target,
+    Weight,
 };
 use crate::chat::{ChatRequest, ChatResponse, Usage, Warnings};
 use crate::error::{Error, Result, Upstream};
@@ -48,7 +49,7 @@ impl Dialect for OpenAiChat {
         DIALECT
     }
 
-    fn path(&self, _model: &str, _stream: bool) -> String {
+    fn path(&self, _model: &str, _stream: Option<StreamForm>) -> String {
         "/chat/completions".to_owned()
     }
 
