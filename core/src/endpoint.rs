@@ -85,6 +85,12 @@ enum Path {
     Model(&'static str, &'static str),
 }
 
+/// Longest name of a model, in bytes.
+const MAX_MODEL: usize = 512;
+
+/// Longest path that is compared with those there are: how much it costs to answer anybody's mistake.
+const MAX_COMPARED: usize = 256;
+
 struct Row {
     method: Method,
     path: Path,
@@ -141,7 +147,7 @@ pub fn resolve(parts: &Parts) -> Result<Endpoint> {
             form: form(row, parts.uri.query()),
         });
     }
-    match allow(path) {
+    match allow(parts.uri.path()) {
         Some(allow) => Err(Error::new(ErrorKind::MethodNotAllowed, format!("{path} takes {allow}, not {}.", parts.method))),
         None => Err(Error::new(ErrorKind::NotFound, not_found(path))),
     }
@@ -209,6 +215,9 @@ fn form(row: &Row, query: Option<&str>) -> StreamForm {
 
 /// Percent-decodes a model name, once.
 fn decode_segment(raw: &str) -> Result<String> {
+    if raw.len() > 3 * MAX_MODEL {
+        return Err(Error::invalid("model", format!("The model name in the path is longer than {MAX_MODEL} bytes.")));
+    }
     let bad = || Error::invalid("model", "The model name in the path is not valid percent-encoded UTF-8.");
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.bytes();
@@ -223,7 +232,16 @@ fn decode_segment(raw: &str) -> Result<String> {
         bytes.push(byte);
     }
     let text = String::from_utf8(bytes).map_err(|_| bad())?;
-    if text.chars().any(char::is_control) { Err(bad()) } else { Ok(text) }
+    if text.chars().any(char::is_control) { Err(bad()) } else { model_name(text) }
+}
+
+/// The name of a model, whatever it is taken from: not empty, bounded, in one line.
+pub(crate) fn model_name(name: String) -> Result<String> {
+    if name.is_empty() || name.len() > MAX_MODEL || name.chars().any(char::is_control) {
+        let message = format!("`model` must be 1 to {MAX_MODEL} bytes without control characters.");
+        return Err(Error::invalid("model", message));
+    }
+    Ok(name)
 }
 
 fn not_found(path: &str) -> String {
@@ -232,6 +250,7 @@ fn not_found(path: &str) -> String {
         Path::Model(prefix, suffix) => Cow::Owned(format!("{prefix}{{model}}{suffix}")),
     });
     let near = known
+        .filter(|_| path.len() <= MAX_COMPARED)
         .map(|known| (strsim::normalized_levenshtein(path, &known), known))
         .filter(|(similar, _)| *similar > 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0));
@@ -302,6 +321,23 @@ mod tests {
         let error = resolve(&parts("POST", "/v1/chat/completion", &[])).unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotFound);
         assert!(error.message.contains("/v1/chat/completions"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_path_with_two_slashes_at_its_end_is_no_wrong_method() {
+        let error = resolve(&parts("POST", "/v1/chat/completions//", &[])).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotFound, "{}", error.message);
+    }
+
+    #[test]
+    fn a_long_path_is_not_compared_and_a_long_model_name_is_refused() {
+        let error = resolve(&parts("GET", &format!("/{}", "a".repeat(60_000)), &[])).unwrap_err();
+        assert!(error.message.len() < 300 && !error.message.contains("Did you mean"), "{}", error.message);
+        for name in ["m".repeat(513), "%41".repeat(513), "m".repeat(60_000)] {
+            let error = resolve(&parts("GET", &format!("/v1/models/{name}"), &[])).unwrap_err();
+            assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::InvalidRequest, Some("model")));
+        }
+        assert!(resolve(&parts("GET", &format!("/v1/models/{}", "%41".repeat(512)), &[])).is_ok());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | `attempt` | one candidate: pass through or translate, sign, send, understand a failure |
 //! | `deliver` | the provider's answer on its way to the caller, whole or streamed |
 //! | `listing` | models, health, readiness |
+//! | `rejection` | a provider's errors, made fit for a caller and a log |
 //! | `reply` | response headers, and errors in the caller's dialect |
 //! | `settle` | the one settlement of every request |
 //!
@@ -17,6 +18,7 @@
 mod attempt;
 mod deliver;
 mod listing;
+mod rejection;
 mod reply;
 mod settle;
 
@@ -24,7 +26,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Response, header, request::Parts};
+use http::{HeaderValue, Response, header, request::Parts};
 
 use crate::body::{Body, too_large};
 use crate::config::Config;
@@ -167,21 +169,38 @@ impl Request<'_> {
 }
 
 /// A body must say that it is JSON. A browser cannot send that across origins without asking first,
-/// so a page cannot use a gateway on its visitor's machine.
+/// so a page cannot use a gateway on its visitor's machine. JSON is UTF-8 (RFC 8259) and not compressed:
+/// a body that says otherwise would be read as what it is not.
 fn require_json(parts: &Parts) -> Result<()> {
-    let declared = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = declared.split(';').next().unwrap_or("").trim();
-    if essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json") {
-        return Ok(());
+    let refuse = |message: String| Err(Error::new(ErrorKind::UnsupportedMediaType, message));
+    let shown = |text: &str| text.chars().take(60).collect::<String>();
+    let field = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    for coding in parts.headers.get_all(header::CONTENT_ENCODING).iter().map(field) {
+        if !coding.trim().eq_ignore_ascii_case("identity") {
+            return refuse(format!("The body is encoded as `{}`. Send it without Content-Encoding.", shown(&coding)));
+        }
     }
-    let message = match essence {
-        "" => "There is no Content-Type. Send `Content-Type: application/json`.".to_owned(),
-        other => format!(
-            "The body is `{}`. Send JSON with `Content-Type: application/json`.",
-            other.chars().take(60).collect::<String>()
-        ),
-    };
-    Err(Error::new(ErrorKind::UnsupportedMediaType, message))
+    let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter().map(field);
+    let declared = types.next().unwrap_or_default();
+    if types.next().is_some() {
+        return refuse("There are several Content-Types. Send `Content-Type: application/json` once.".to_owned());
+    }
+    let mut parameters = declared.split(';').map(str::trim);
+    let essence = parameters.next().unwrap_or("");
+    if !essence.eq_ignore_ascii_case("application/json") && !essence.to_ascii_lowercase().ends_with("+json") {
+        return match essence {
+            "" => refuse("There is no Content-Type. Send `Content-Type: application/json`.".to_owned()),
+            other => refuse(format!("The body is `{}`. Send JSON with `Content-Type: application/json`.", shown(other))),
+        };
+    }
+    let charset =
+        parameters.filter_map(|parameter| parameter.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    match charset.map(|(_, charset)| charset.trim_matches('"')) {
+        Some(other) if !["utf-8", "utf8", "us-ascii"].iter().any(|known| other.eq_ignore_ascii_case(known)) => {
+            refuse(format!("The body is in `{}`. Send JSON in UTF-8.", shown(other)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn requested_model(endpoint: &Endpoint, peek: &envelope::Peek) -> Result<String> {
@@ -192,8 +211,5 @@ fn requested_model(endpoint: &Endpoint, peek: &envelope::Peek) -> Result<String>
             return Err(Error::invalid("model", "`model` is missing. Name one as `provider/model`, or `demo/echo` to try."));
         }
     };
-    if model.is_empty() || model.len() > 512 || model.chars().any(char::is_control) {
-        return Err(Error::invalid("model", "`model` must be 1 to 512 bytes without control characters."));
-    }
-    Ok(model)
+    endpoint::model_name(model)
 }

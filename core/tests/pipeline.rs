@@ -15,6 +15,9 @@ use futures_util::{FutureExt, StreamExt};
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
+#[path = "pipeline/hostile.rs"]
+mod hostile;
+
 const DOCUMENT: &str = r#"
 [server]
 max_body = "10kB"
@@ -397,11 +400,47 @@ fn bad_requests_are_refused_in_the_callers_protocol() {
 }
 
 #[test]
+fn a_header_that_the_caller_sent_twice_reaches_the_provider_twice() {
+    let world = world([answer(200, "application/json", MESSAGE)]);
+    let mut request = post("/v1/messages", r#"{"model":"an/c","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#);
+    for value in ["a", "b"] {
+        request.headers_mut().append("anthropic-user-profile-id", value.parse().expect("valid"));
+    }
+    request.headers_mut().insert("anthropic-version", "2024-01-01".parse().expect("valid"));
+    world.ask(request);
+    let sent = &world.http.sent()[0].headers;
+    let sent = |name: &str| sent.get_all(name).iter().map(|value| value.to_str().unwrap_or("")).collect::<Vec<_>>();
+    assert_eq!(sent("anthropic-version"), ["2024-01-01"]);
+    assert_eq!(sent("anthropic-user-profile-id"), ["a", "b"]);
+}
+
+#[test]
 fn a_missing_content_type_is_refused() {
     let world = world([]);
     let request = Request::post("/v1/messages").body(Body::from("{}")).unwrap();
     let (response, _) = world.ask(request);
     assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[test]
+fn a_body_that_is_compressed_or_not_utf8_is_refused_before_it_is_read() {
+    let refused = [
+        [("content-type", "application/json"), ("content-encoding", "gzip")],
+        [("content-type", "application/json; charset=utf-16"), ("x", "y")],
+        [("content-type", "application/json"), ("content-type", "text/plain")],
+    ];
+    let taken = [[("content-type", "Application/JSON; Charset=\"UTF-8\""), ("content-encoding", "identity")]];
+    for (headers, taken) in refused.map(|headers| (headers, false)).into_iter().chain(taken.map(|headers| (headers, true))) {
+        let world = world([answer(200, "application/json", COMPLETION)]);
+        let mut request = Request::post("/v1/chat/completions");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let body = r#"{"model":"oa/m","messages":[{"role":"user","content":"hi"}]}"#;
+        let (response, _) = world.ask(request.body(Body::from(body)).unwrap());
+        let expected = if taken { StatusCode::OK } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
+        assert_eq!(response.status(), expected, "{headers:?}");
+    }
 }
 
 #[test]

@@ -90,13 +90,10 @@ pub fn unwrap_id(id: &str) -> (&str, Carried) {
             signature: wire.s.and_then(signature),
         })
     }
-    match id.find(MARK) {
-        Some(at) => match open(&id[at + MARK.len()..]) {
-            Some(carried) => (&id[..at], carried),
-            None => (id, Carried::default()),
-        },
-        None => (id, Carried::default()),
-    }
+    // A provider's own id may hold the mark too: what opens is what was carried.
+    id.match_indices(MARK)
+        .find_map(|(at, mark)| open(&id[at + mark.len()..]).map(|carried| (&id[..at], carried)))
+        .unwrap_or_else(|| (id, Carried::default()))
 }
 
 /// A signature for the signature field of `dialect`: as it is when it is that dialect's own, else
@@ -145,6 +142,15 @@ mod tests {
         assert_eq!(wrap_id("call_1", &Carried::default()), "call_1");
         assert_eq!(unwrap_id("call_1"), ("call_1", Carried::default()));
         assert_eq!(unwrap_id("x_ew1_%%%"), ("x_ew1_%%%", Carried::default()));
+    }
+
+    #[test]
+    fn an_id_that_holds_the_mark_itself_comes_back_whole() {
+        let carried =
+            Carried { signature: Some(Signature { dialect: DialectId::Gemini, data: "sig".into() }), ..Carried::default() };
+        let id = wrap_id("call_ew1_x", &carried);
+        assert_eq!(unwrap_id(&id), ("call_ew1_x", carried));
+        assert_eq!(unwrap_id("call_ew1_x"), ("call_ew1_x", Carried::default()));
     }
 
     #[test]

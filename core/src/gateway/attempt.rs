@@ -20,21 +20,18 @@ use crate::body::Body;
 use crate::chat::{ChatRequest, Warnings};
 use crate::dialect::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamForm, Target};
 use crate::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind, Result, Retry, Upstream};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ports::{Network, Outbound, Ports};
 use crate::provider::credential;
 use crate::route::{Candidate, Plan};
 use crate::wire::envelope::{Edits, Peek};
 
 use super::deliver::{self, Answer};
-use super::reply;
+use super::rejection;
 use super::settle::Settlement;
 
 /// Largest body that is joined from pieces.
 const JOINED: usize = 64 << 10;
-
-/// Most bytes of a provider's error body that are kept.
-const ERROR_BODY: usize = 64 << 10;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("edgeway/", env!("CARGO_PKG_VERSION")));
 
@@ -111,11 +108,14 @@ impl<'a> Attempts<'a> {
     pub(super) async fn run(mut self, plan: &Plan, settlement: &mut Settlement) -> Result<Response<Body>> {
         let mut last = None;
         for candidate in &plan.candidates {
-            match self.one(candidate, settlement).await {
+            let error = match self.one(candidate, settlement).await {
                 Ok(response) => return Ok(response),
-                Err(error) if error.kind.facts().retry == Retry::Never => return Err(error),
-                Err(error) => last = Some(most_useful(last, error)),
+                Err(error) => self.without_key(candidate, error).await,
+            };
+            if error.kind.facts().retry == Retry::Never {
+                return Err(error);
             }
+            last = Some(most_useful(last, error));
         }
         Err(last
             .unwrap_or_else(|| Error::new(ErrorKind::Misconfigured, "The route has no targets. Ask the operator to add one.")))
@@ -222,6 +222,17 @@ impl<'a> Attempts<'a> {
         }
     }
 
+    /// The gateway's own key never leaves in an error, wherever the provider quoted it.
+    async fn without_key(&self, candidate: &Candidate, error: Error) -> Error {
+        match &candidate.target.provider.key {
+            Some(name) => match self.ports.secrets.secret(name).await {
+                Ok(Some(key)) => rejection::without_key(error, key.expose()),
+                _ => error,
+            },
+            None => error,
+        }
+    }
+
     /// Signs and sends; a response that is no success becomes an error.
     async fn send(&self, candidate: &Candidate, prepared: &mut Prepared) -> Result<Response<Body>> {
         let entry = &candidate.target.provider;
@@ -260,14 +271,8 @@ impl<'a> Attempts<'a> {
         let response = self.ports.http.send(Outbound { request, timeouts: candidate.timeouts, network }).await;
         match response {
             Ok(response) if response.status().is_success() => Ok(response),
-            Ok(response) => {
-                let error = rejected(&entry.row.name, prepared.dialect, response).await;
-                Err(match &key {
-                    Some(key) => without_key(error, key.expose()),
-                    None => error,
-                })
-            }
-            Err(error) => Err(unreachable(&entry.row.name, error)),
+            Ok(response) => Err(rejection::read(&entry.row.name, prepared.dialect, response).await),
+            Err(error) => Err(rejection::unreachable(&entry.row.name, error)),
         }
     }
 }
@@ -290,70 +295,6 @@ fn address(base: &str, codec: &dyn Dialect, model: &str, stream: Option<StreamFo
     Uri::try_from(format!("{base}{path}")).map_err(|why| {
         Error::new(ErrorKind::Misconfigured, "The provider's address cannot be used.").source(format_args!("{base}{path}: {why}"))
     })
-}
-
-/// Reads a provider's rejection and lets its dialect understand it.
-async fn rejected(provider: &str, dialect: DialectId, response: Response<Body>) -> Error {
-    let (parts, body) = response.into_parts();
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let codec = dialect.codec();
-    let upstream = Upstream {
-        provider: provider.to_owned(),
-        status: parts.status.as_u16(),
-        raw_type: None,
-        request_id: header(codec.request_id_header()).or_else(|| header("x-request-id")),
-        dialect: Some(dialect),
-        headers: reply::passing(&parts.headers, dialect),
-        content_type: header("content-type"),
-        // What cannot be read, or is too long, is left out; the status still speaks.
-        body: body.collect(ERROR_BODY).await.unwrap_or_default(),
-    };
-    if parts.status.is_redirection() {
-        return Error::new(
-            ErrorKind::UpstreamInvalid,
-            format!("Provider `{provider}` answered with a redirect, which is never followed."),
-        )
-        .source(format_args!("{} to {}", parts.status, header("location").unwrap_or_default()));
-    }
-    codec.decode_error(upstream, &parts.headers)
-}
-
-/// Takes the gateway's own key out of what a provider said: some quote it when they refuse it. A body
-/// that holds it is not passed on; the gateway's own sentence takes its place.
-fn without_key(mut error: Error, key: &str) -> Error {
-    if key.is_empty() {
-        return error;
-    }
-    let hide = |text: &mut String| {
-        if text.contains(key) {
-            *text = text.replace(key, "[key]");
-        }
-    };
-    hide(&mut error.message);
-    if let Some(source) = &mut error.source {
-        hide(source);
-    }
-    if let Some(upstream) = &mut error.upstream
-        && memchr::memmem::find(&upstream.body, key.as_bytes()).is_some()
-    {
-        upstream.body = Bytes::new();
-    }
-    error
-}
-
-/// Names the provider in a failure of the transport.
-pub(super) fn unreachable(provider: &str, mut error: Error) -> Error {
-    if error.upstream.is_none() {
-        error.message = match error.kind {
-            ErrorKind::UpstreamTimeout => {
-                format!("Provider `{provider}` did not answer in time. Try again, or raise its timeouts.")
-            }
-            ErrorKind::UpstreamUnavailable => format!("Provider `{provider}` cannot be reached. Try again in a moment."),
-            _ => error.message,
-        };
-        error.upstream = Some(Box::new(Upstream { provider: provider.to_owned(), ..Upstream::default() }));
-    }
-    error
 }
 
 /// Of two failed attempts, the error that tells the caller more: one that a provider spelled out

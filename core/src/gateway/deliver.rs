@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, select};
 use futures_util::{Stream, StreamExt};
-use http::{HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::body::{Body, BodyStream};
 use crate::chat::{Accumulator, ChatEvent, ChatResponse, Warnings};
@@ -24,8 +24,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Outcome;
 use crate::ports::Clock;
 
-use super::attempt::unreachable;
-use super::reply::{passing, stamp, warn};
+use super::rejection::{self, unreachable};
+use super::reply::{self, passing, stamp, warn};
 use super::settle::Settlement;
 
 /// Largest whole answer.
@@ -33,6 +33,10 @@ const MAX_ANSWER: usize = 64 << 20;
 /// How long, and how much of, a stream is held for its first content.
 const HOLD: Duration = Duration::from_secs(15);
 const HOLD_BYTES: usize = 256 << 10;
+/// How long, and for how much, a provider that has said its end is listened to. It usually ends the body
+/// at once, and then its connection can be used again; one that does not must not keep the caller waiting.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 64 << 10;
 
 /// What is known of an answer before it is read.
 pub(super) struct Answer<'a> {
@@ -54,11 +58,14 @@ pub(super) async fn deliver(
     settlement: &mut Settlement,
 ) -> Result<Response<Body>> {
     let (parts, body) = upstream.into_parts();
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if let Some(coding) = rejection::coding(&parts.headers) {
+        return Err(answer.invalid(&format!("answered in the encoding `{coding}`, which was not asked for")));
+    }
     // A provider may answer a wish for a stream with one JSON object, and it may forget to say that it streams.
-    let whole = !answer.stream || (content_type.starts_with("application/json") && !answer.is_array());
+    let whole = !answer.stream || (is_json(&parts.headers) && !answer.is_array());
     let from = answer.from.codec();
     let upstream_id = parts.headers.get(from.request_id_header()).or_else(|| parts.headers.get("x-request-id"));
+    let upstream_id = upstream_id.filter(|id| reply::is_id(id));
     settlement.answered(upstream_id.and_then(|id| id.to_str().ok()));
 
     let mut response = Response::new(Body::Empty);
@@ -72,7 +79,8 @@ pub(super) async fn deliver(
     if whole {
         let kept = parts.headers.get(header::CONTENT_TYPE).filter(|_| answer.passthrough).cloned();
         let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        deliver_whole(answer, body, declared, kept, &mut response, settlement).await?;
+        let bytes = collect(&answer, body, declared).await?;
+        deliver_whole(answer, bytes, &parts.headers, kept, &mut response, settlement)?;
     } else {
         let kept = parts.headers.get(header::CONTENT_TYPE).filter(|_| answer.passthrough).cloned();
         deliver_stream(answer, body, kept, &mut response, clock, settlement).await?;
@@ -110,24 +118,26 @@ pub(super) fn local(
     Ok(response)
 }
 
-async fn deliver_whole(
+/// The whole body of an answer.
+async fn collect(answer: &Answer<'_>, body: Body, declared: Option<usize>) -> Result<Bytes> {
+    body.collect_declared(MAX_ANSWER, declared).await.map_err(|error| match error.kind {
+        ErrorKind::PayloadTooLarge => answer.invalid("answered more than the gateway reads whole"),
+        _ => unreachable(answer.provider, error),
+    })
+}
+
+fn deliver_whole(
     mut answer: Answer<'_>,
-    body: Body,
-    declared: Option<usize>,
+    bytes: Bytes,
+    headers: &HeaderMap,
     kept: Option<HeaderValue>,
     response: &mut Response<Body>,
     settlement: &mut Settlement,
 ) -> Result<()> {
-    let bytes = body.collect_declared(MAX_ANSWER, declared).await.map_err(|error| match error.kind {
-        ErrorKind::PayloadTooLarge => answer.invalid("answered more than the gateway reads whole"),
-        _ => unreachable(answer.provider, error),
-    })?;
     if answer.passthrough {
-        // A login page with status 200 is no answer, whatever its protocol.
-        if !matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
-            return Err(answer.invalid("gave an answer that is not JSON"));
-        }
-        settlement.used(answer.from.codec().usage(&bytes));
+        let usage = answer.from.codec().usage(&bytes);
+        answer.require_answer(&bytes, usage.is_some(), headers)?;
+        settlement.used(usage);
         warn(response.headers_mut(), &answer.warnings, settlement);
         response.headers_mut().insert(header::CONTENT_TYPE, kept.unwrap_or(HeaderValue::from_static("application/json")));
         *response.body_mut() = bytes.into();
@@ -135,6 +145,9 @@ async fn deliver_whole(
         return Ok(());
     }
     let whole = answer.from.codec().decode_response(&bytes).map_err(|error| {
+        if let Ok(Some(stated)) = rejection::stated(answer.provider, answer.from, headers, &bytes) {
+            return stated;
+        }
         let mut invalid = answer.invalid("gave an answer that could not be understood");
         invalid.source = Some(error.source.unwrap_or(error.message));
         invalid
@@ -191,7 +204,7 @@ async fn deliver_stream(
 ) -> Result<()> {
     let content_type = kept.unwrap_or_else(|| stream_type(answer.reply.form));
     let relay = answer.relay();
-    let mut stream = RelayBody { held: Bytes::new(), upstream: Some(into_stream(body)), relay, settlement: None };
+    let mut stream = RelayBody::new(into_stream(body), relay);
     stream.hold(clock).await;
     if let Some(error) = stream.relay.progress().error.clone().filter(|_| !stream.relay.progress().content) {
         return Err(error);
@@ -214,6 +227,11 @@ fn finish(response: &mut Response<Body>, dialect: DialectId, settlement: &mut Se
     stamp(response.headers_mut(), dialect, settlement);
     settlement.responded(response.status().as_u16());
     settlement.ended(Outcome::Complete);
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    content_type.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"))
 }
 
 fn stream_type(form: StreamForm) -> HeaderValue {
@@ -245,6 +263,23 @@ impl Answer<'_> {
         }
     }
 
+    /// Refuses a login page, half an answer and an error, which some providers and proxies send with status
+    /// 200. Only the ends of an answer that states its usage are looked at.
+    fn require_answer(&self, bytes: &Bytes, has_usage: bool, headers: &HeaderMap) -> Result<()> {
+        let text = bytes.trim_ascii();
+        let closed = matches!((text.first(), text.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
+        let stated = match closed {
+            true if has_usage => return Ok(()),
+            true => rejection::stated(self.provider, self.from, headers, bytes).map_err(|why| why.to_string()),
+            false => Err("neither an object nor an array".to_owned()),
+        };
+        match stated {
+            Ok(None) => Ok(()),
+            Ok(Some(error)) => Err(error),
+            Err(why) => Err(self.invalid("gave an answer that is not JSON").source(why)),
+        }
+    }
+
     fn invalid(&self, what: &str) -> Error {
         Error::new(ErrorKind::UpstreamInvalid, format!("Provider `{}` {what}.", self.provider))
     }
@@ -256,12 +291,20 @@ struct RelayBody {
     upstream: Option<BodyStream>,
     relay: Box<dyn Relay>,
     settlement: Option<Settlement>,
+    /// What came after the provider's end, and how long more of it is waited for.
+    late: usize,
+    linger: Option<BoxFuture<'static, ()>>,
 }
 
 impl RelayBody {
+    fn new(upstream: BodyStream, relay: Box<dyn Relay>) -> Self {
+        Self { held: Bytes::new(), upstream: Some(upstream), relay, settlement: None, late: 0, linger: None }
+    }
+
     /// Reads until the first content, the end, or enough.
     async fn hold(&mut self, clock: &dyn Clock) {
         let mut held = BytesMut::new();
+        let begun = clock.now();
         let mut patience = clock.sleep(HOLD);
         while let Some(upstream) = &mut self.upstream {
             let chunk = match select(upstream.next(), patience).await {
@@ -279,7 +322,8 @@ impl RelayBody {
                 return;
             }
             held.extend_from_slice(&out);
-            if done || held.len() > HOLD_BYTES {
+            // A provider that never pauses leaves the timer no turn.
+            if done || held.len() > HOLD_BYTES || clock.now().since(begun) >= HOLD {
                 break;
             }
         }
@@ -290,8 +334,11 @@ impl RelayBody {
     fn take(&mut self, chunk: Option<Result<Bytes>>) -> Bytes {
         let out = match chunk {
             Some(Ok(chunk)) => {
+                if self.relay.progress().ended {
+                    self.late += chunk.len();
+                }
                 let out = self.relay.feed(chunk);
-                if self.relay.progress().error.is_none() {
+                if self.relay.progress().error.is_none() && self.late <= LINGER_BYTES {
                     return out;
                 }
                 out
@@ -313,7 +360,13 @@ impl Stream for RelayBody {
             return Poll::Ready(Some(Ok(std::mem::take(&mut this.held))));
         }
         while let Some(upstream) = &mut this.upstream {
-            let chunk = std::task::ready!(upstream.poll_next_unpin(context));
+            let chunk = match upstream.poll_next_unpin(context) {
+                Poll::Pending if this.relay.progress().ended => {
+                    std::task::ready!(this.poll_linger(context));
+                    None
+                }
+                chunk => std::task::ready!(chunk),
+            };
             let out = this.take(chunk);
             if !out.is_empty() {
                 return Poll::Ready(Some(Ok(out)));
@@ -329,8 +382,19 @@ impl Stream for RelayBody {
 }
 
 impl RelayBody {
+    /// Ready when a provider that has said its end has had its time to end the body too.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(settlement) = &self.settlement else { return Poll::Ready(()) };
+        self.linger.get_or_insert_with(|| settlement.sleep(LINGER)).as_mut().poll(context)
+    }
+
     fn settle(&mut self) {
         if let Some(mut settlement) = self.settlement.take() {
+            // A caller may leave as soon as it has read the end; it has everything then.
+            let progress = self.relay.progress();
+            if progress.ended && progress.error.is_none() && self.held.is_empty() {
+                settlement.ended(Outcome::Complete);
+            }
             let progress = Progress { usage: self.relay.usage(), ..self.relay.progress().clone() };
             settlement.streamed(&progress);
         }

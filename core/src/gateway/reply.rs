@@ -14,6 +14,11 @@ use super::settle::Settlement;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-edgeway-request-id");
 const TARGET: HeaderName = HeaderName::from_static("x-edgeway-target");
 const WARNINGS: HeaderName = HeaderName::from_static("x-edgeway-warnings");
+/// Most of a provider's header fields that pass back, and the longest value of one: what clients can bear.
+const MOST_PASSING: usize = 64;
+const LONGEST_PASSING: usize = 1024;
+/// Longest request id of a provider's that is repeated.
+const LONGEST_ID: usize = 256;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An error response in the caller's dialect. A rejection by a provider of the same dialect keeps its
@@ -80,9 +85,26 @@ pub(super) fn stamp(headers: &mut HeaderMap, dialect: DialectId, settlement: &Se
         headers.insert(own, id.clone());
     }
     headers.insert(REQUEST_ID, id);
-    if let Some(target) = settlement.target().and_then(|target| HeaderValue::try_from(target).ok()) {
+    if let Some(target) = settlement.target().and_then(|target| HeaderValue::try_from(ascii(&target)).ok()) {
         headers.insert(TARGET, target);
     }
+}
+
+/// A name as header fields hold it: what is not visible ASCII is percent-encoded, byte by byte.
+fn ascii(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'!'..=b'~' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// Whether a provider's request id can be repeated.
+pub(super) fn is_id(value: &HeaderValue) -> bool {
+    !value.is_empty() && value.len() <= LONGEST_ID && value.to_str().is_ok()
 }
 
 /// Says what the translation lost, in the response and in the record.
@@ -106,7 +128,7 @@ pub(super) fn passing(upstream: &HeaderMap, dialect: DialectId) -> HeaderMap {
     };
     let mut headers = HeaderMap::new();
     for (name, value) in upstream {
-        if passes(name.as_str()) {
+        if passes(name.as_str()) && value.len() <= LONGEST_PASSING && headers.len() < MOST_PASSING {
             headers.append(name.clone(), value.clone());
         }
     }

@@ -4,6 +4,8 @@
 //! for whole bodies, into the body for streams. Dropping it is what settles; a drop before anybody
 //! said how the request ended means that the caller went away.
 
+use std::time::Duration;
+
 use futures_channel::oneshot;
 use futures_util::future::BoxFuture;
 
@@ -20,14 +22,17 @@ use crate::route::{Candidate, Plan};
 /// Bytes of text that make about one token, for estimates of what was delivered.
 const BYTES_PER_TOKEN: u64 = 4;
 
+/// Most characters of a provider's id that are recorded.
+const LONGEST_ID: usize = 128;
+
 /// Opens the settlement of a request, and the work that follows it.
 pub(super) fn open(ports: &Ports, inbound: &Inbound) -> (Settlement, BoxFuture<'static, ()>) {
     let (sender, receiver) = oneshot::channel::<Box<Record>>();
     let record = Record {
         id: request_id(ports),
         received: ports.clock.now(),
-        method: inbound.request.method().as_str().to_owned(),
-        path: inbound.request.uri().path().chars().take(256).collect(),
+        method: clipped(inbound.request.method().as_str(), 32),
+        path: clipped(inbound.request.uri().path(), 256),
         ..Record::default()
     };
     let events = ports.events.clone();
@@ -63,6 +68,12 @@ impl Settlement {
     pub(super) fn take(&mut self) -> Self {
         let (record, sender) = (self.record.take(), self.sender.take());
         Self { record, sender, clock: self.clock.clone(), ..*self }
+    }
+
+    /// Waits, by the clock that measures the request.
+    pub(super) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let clock = self.clock.clone();
+        Box::pin(async move { clock.sleep(duration).await })
     }
 
     fn record(&mut self) -> &mut Record {
@@ -120,7 +131,7 @@ impl Settlement {
     }
 
     pub(super) fn answered(&mut self, upstream_id: Option<&str>) {
-        self.record().upstream_id = upstream_id.map(str::to_owned);
+        self.record().upstream_id = upstream_id.map(|id| clipped(id, LONGEST_ID));
     }
 
     pub(super) fn warned(&mut self, warnings: &Warnings) {
@@ -151,7 +162,8 @@ impl Settlement {
         record.error = Some(error.kind.name());
         record.cause = cause(error);
         if record.upstream_id.is_none() {
-            record.upstream_id = error.upstream.as_ref().and_then(|upstream| upstream.request_id.clone());
+            let id = error.upstream.as_ref().and_then(|upstream| upstream.request_id.as_deref());
+            record.upstream_id = id.map(|id| clipped(id, LONGEST_ID));
         }
     }
 
@@ -164,7 +176,7 @@ impl Settlement {
         let record = self.record();
         record.skipped = progress.skipped;
         if record.upstream_id.is_none() {
-            record.upstream_id.clone_from(&progress.response_id);
+            record.upstream_id = progress.response_id.as_deref().map(|id| clipped(id, LONGEST_ID));
         }
         // Usage that came before the end counts what was delivered until then only in part.
         match progress.usage {
@@ -209,7 +221,12 @@ fn cause(error: &Error) -> Option<String> {
     {
         cause = format!("{} answered {}: {cause}", upstream.provider, upstream.status);
     }
-    Some(cause.chars().take(500).collect())
+    Some(clipped(&cause, 500))
+}
+
+/// What others wrote, cut short: a record is bounded, whatever a provider sends.
+fn clipped(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 fn request_id(ports: &Ports) -> String {

@@ -9,6 +9,8 @@
 //!
 //! Invariant: keys are compared by SHA-256 of the whole value, in constant time, all of them every time.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, request::Parts};
 use sha2::{Digest, Sha256};
 
@@ -59,9 +61,9 @@ pub async fn identify(parts: &Parts, names: &[String], secrets: &dyn SecretStore
 }
 
 /// The one key that a request presents, wherever it stands.
-fn presented(parts: &Parts) -> Result<Option<&str>> {
-    let mut key: Option<&str> = None;
-    for found in candidates(&parts.headers).chain(query_key(parts.uri.query())) {
+fn presented(parts: &Parts) -> Result<Option<Cow<'_, str>>> {
+    let mut key: Option<Cow<'_, str>> = None;
+    for found in candidates(&parts.headers).map(|found| found.map(Cow::Borrowed)).chain(query_keys(parts.uri.query())) {
         let found = found?;
         if key.is_some_and(|key| key != found) {
             return Err(Error::new(ErrorKind::Unauthenticated, "The request presents two different API keys. Send one."));
@@ -86,8 +88,32 @@ fn candidates(headers: &HeaderMap) -> impl Iterator<Item = Result<&str>> {
     bearer.chain(plain)
 }
 
-fn query_key(query: Option<&str>) -> Option<Result<&str>> {
-    query?.split('&').find_map(|pair| pair.strip_prefix("key=")).map(Ok)
+/// Keys in the query, percent-decoded as clients encode them. A broken escape stays as it is, and fits no key.
+fn query_keys(query: Option<&str>) -> impl Iterator<Item = Result<Cow<'_, str>>> {
+    let keys = query.unwrap_or("").split('&').filter_map(|pair| pair.strip_prefix("key="));
+    keys.map(|key| Ok(percent_decoded(key)))
+}
+
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        match after.get(..2).filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit)).and_then(escaped) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 fn same(a: &[u8], b: &[u8]) -> bool {
@@ -114,13 +140,22 @@ mod tests {
             parts("/", &[("x-goog-api-key", "k1")]),
             parts("/?alt=sse&key=k1", &[]),
             parts("/?key=k1", &[("authorization", "bearer k1")]),
+            parts("/?key=%6b1", &[("authorization", "bearer k1")]),
         ] {
-            assert_eq!(presented(&request).unwrap(), Some("k1"));
+            assert_eq!(presented(&request).unwrap().as_deref(), Some("k1"));
         }
     }
 
     #[test]
     fn two_different_keys_are_refused() {
         assert!(presented(&parts("/", &[("authorization", "Bearer a"), ("x-api-key", "b")])).is_err());
+        assert!(presented(&parts("/?key=a&key=b", &[])).is_err());
+    }
+
+    #[test]
+    fn a_key_in_the_query_is_percent_decoded_once() {
+        for (query, key) in [("a%2Bb%2f", "a+b/"), ("a%252B", "a%2B"), ("%zz%4", "%zz%4"), ("%ff", "%ff"), ("a+b", "a+b")] {
+            assert_eq!(presented(&parts(&format!("/?key={query}"), &[])).unwrap().as_deref(), Some(key));
+        }
     }
 }
