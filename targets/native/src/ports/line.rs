@@ -136,15 +136,36 @@ fn pretty(out: &mut Vec<u8>, record: &Record, colour: bool) {
 
 /// What a caller wrote, without the characters that move a terminal's cursor.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || acts(c) { '?' } else { c }).collect()
 }
 
 fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     out.write_fmt(what).expect("writing to a Vec never fails");
 }
 
+/// A JSON string that is safe on a terminal too: JSON leaves some characters as they are that move a cursor
+/// (C1 controls) or turn text around.
 fn quoted(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string is always JSON, and writing to a Vec never fails");
+    let mut rest = text;
+    out.push(b'"');
+    while !rest.is_empty() {
+        let end = rest.find(acts).unwrap_or(rest.len());
+        let start = out.len();
+        serde_json::to_writer(&mut *out, &rest[..end]).expect("a string is always JSON, and writing to a Vec never fails");
+        out.remove(start);
+        out.pop();
+        let mut behind = rest[end..].chars();
+        if let Some(character) = behind.next() {
+            put(out, format_args!("\\u{:04x}", u32::from(character)));
+        }
+        rest = behind.as_str();
+    }
+    out.push(b'"');
+}
+
+/// Whether a terminal or a viewer acts on a character instead of showing it; all of them are below U+10000.
+fn acts(character: char) -> bool {
+    matches!(character, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn milliseconds(out: &mut Vec<u8>, duration: Duration) {
@@ -225,6 +246,18 @@ mod tests {
             line.contains("200 POST /v1/chat/completions ?[2Jevil? -> anthropic/claude-x 3+4 tokens 20.0 ms, first 1.5 ms"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn no_line_acts_on_a_terminal() {
+        let evil = "a\u{9b}31m\u{7f}\u{202e}\u{2028}\"\n\x1b[2J\u{2066}é€😀";
+        let record = Record { upstream_id: Some(evil.into()), cause: Some(evil.into()), ..full() };
+        let json = text(Style::Json, &record);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["upstream_id"], evil);
+        for line in [json, text(Style::Pretty { colour: false }, &record)] {
+            assert!(!line.trim_end().chars().any(|c| c.is_control() || acts(c)), "{line:?}");
+            assert!(line.contains("é€😀"));
+        }
     }
 
     #[test]

@@ -49,6 +49,10 @@ impl Alarm {
 
     /// Ready with the error when the phase has taken too long.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        // A provider that never pauses uses up the task's share of polls, and a timer that gets none does not ring.
+        if Instant::now() >= self.timer.deadline() {
+            return Poll::Ready(self.error());
+        }
         self.timer.poll(cx).map(|()| self.error())
     }
 
@@ -117,5 +121,18 @@ mod tests {
         let error = alarm.bound(std::future::pending::<()>()).await.expect_err("the total is over");
         assert!(error.source.expect("a cause").starts_with("total timeout after 100ms"));
         assert_eq!(start.elapsed().as_millis(), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_without_a_poll_left_still_hears_the_alarm() {
+        let mut alarm = Alarm::start(timeouts(10, 10, 10, 100));
+        tokio::time::advance(Duration::from_millis(11)).await;
+        let rung = std::future::poll_fn(move |cx| {
+            while let Poll::Ready(poll) = tokio::task::coop::poll_proceed(cx) {
+                poll.made_progress();
+            }
+            Poll::Ready(alarm.poll(cx).is_ready())
+        });
+        assert!(tokio::spawn(rung).await.expect("no panic"));
     }
 }

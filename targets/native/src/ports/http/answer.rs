@@ -19,6 +19,8 @@ use crate::http1::chunked::Decoder;
 
 /// Most bytes of a response's head.
 const MAX_HEAD: usize = 256 * 1024;
+/// Most heads of informational responses before the response: more never lead to one.
+const MAX_INFORMATIONAL: u32 = 64;
 /// Most header fields of a response.
 const MAX_FIELDS: usize = 256;
 
@@ -84,25 +86,26 @@ pub(super) struct Answer {
 pub(super) struct HeadReader {
     partial: BytesMut,
     bodiless: bool,
+    informational: u32,
 }
 
 impl HeadReader {
     /// A reader of the answer to a request, which has no body if the request was HEAD.
     pub(super) fn new(bodiless: bool) -> Self {
-        Self { partial: BytesMut::new(), bodiless }
+        Self { partial: BytesMut::new(), bodiless, informational: 0 }
     }
 
     /// Takes what was read; `None` when there is more to come.
     pub(super) fn take(&mut self, bytes: &mut [u8]) -> Result<Option<Answer>> {
         if self.partial.is_empty() {
-            return match parse(bytes, self.bodiless)? {
+            return match parse(bytes, self.bodiless, &mut self.informational)? {
                 Parsed::Answer(answer) => Ok(Some(*answer)),
                 Parsed::Partial(from) => self.keep(&bytes[from..]),
             };
         }
         self.partial.extend_from_slice(bytes);
         let mut whole = std::mem::take(&mut self.partial);
-        match parse(&mut whole, self.bodiless)? {
+        match parse(&mut whole, self.bodiless, &mut self.informational)? {
             Parsed::Answer(answer) => Ok(Some(*answer)),
             Parsed::Partial(from) => {
                 bytes::Buf::advance(&mut whole, from);
@@ -126,7 +129,7 @@ enum Parsed {
     Partial(usize),
 }
 
-fn parse(bytes: &mut [u8], bodiless: bool) -> Result<Parsed> {
+fn parse(bytes: &mut [u8], bodiless: bool, informational: &mut u32) -> Result<Parsed> {
     let mut start = 0;
     loop {
         if start == bytes.len() {
@@ -146,6 +149,10 @@ fn parse(bytes: &mut [u8], bodiless: bool) -> Result<Parsed> {
             return Err(invalid("the provider switches to a protocol that nobody asked for"));
         }
         if status.is_informational() {
+            *informational += 1;
+            if *informational > MAX_INFORMATIONAL {
+                return Err(invalid("the provider sends informational responses without end"));
+            }
             start += length;
             continue;
         }
@@ -296,6 +303,18 @@ mod tests {
         ] {
             let error = read(&[input]).expect_err(&String::from_utf8_lossy(input));
             assert_eq!(error.kind, ErrorKind::UpstreamInvalid);
+        }
+    }
+
+    #[test]
+    fn informational_responses_without_end_are_given_up() {
+        let hint = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
+        let last = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        for (hints, good) in [(64, true), (65, false)] {
+            let whole = [hint.repeat(hints).as_slice(), last].concat();
+            assert_eq!(read(&[&whole]).is_ok_and(|answer| answer.is_some()), good, "{hints}");
+            let pieces: Vec<&[u8]> = whole.chunks(7).collect();
+            assert_eq!(read(&pieces).is_ok_and(|answer| answer.is_some()), good, "{hints} in pieces");
         }
     }
 
