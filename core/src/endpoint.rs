@@ -52,7 +52,7 @@ pub enum Permission {
 /// How much body an endpoint reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLimit {
-    /// None: a body is refused.
+    /// None: a body is left unread.
     None,
     /// As configured for the route or the server.
     Configured,
