@@ -41,3 +41,38 @@ fn citations_that_have_no_place_are_a_loss() {
     assert!(warnings.contains(r#"dropped;at="choices[0].message.citations""#), "{warnings}");
     assert!(answered(ANTHROPIC, &claude, GEMINI).1.contains("citations"));
 }
+
+#[test]
+fn the_tier_that_everybody_gets_has_each_protocols_name() {
+    let claude = json!({
+        "id": "m1", "type": "message", "role": "assistant", "model": "claude", "content": [{"type": "text", "text": "Hi"}],
+        "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 1, "service_tier": "standard"},
+    });
+    let (body, _, stream) = answered(ANTHROPIC, &claude, OPENAI);
+    assert_eq!(body["service_tier"], "default");
+    assert!(stream.contains(r#""service_tier":"default""#) && !stream.contains("standard"), "{stream}");
+    let gpt = json!({
+        "id": "c1", "model": "gpt-5", "service_tier": "default",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1},
+    });
+    assert_eq!(answered(OPENAI, &gpt, ANTHROPIC).0["usage"]["service_tier"], "standard");
+}
+
+#[test]
+fn a_picture_among_the_thoughts_is_no_part_of_the_answer() {
+    let image = |data: &str| json!({"mimeType": "image/png", "data": data});
+    let gemini = json!({"candidates": [{"finishReason": "STOP", "content": {"role": "model", "parts": [
+        {"inlineData": image("AAAA"), "thought": true},
+        {"text": "Here: "},
+        {"inlineData": image("BBBB"), "thoughtSignature": "aW1n"},
+    ]}}], "usageMetadata": {}});
+    let (body, warnings, stream) = answered(GEMINI, &gemini, OPENAI);
+    assert_eq!(
+        body["choices"][0]["message"]["images"],
+        json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,BBBB"}}])
+    );
+    assert!(!stream.contains("AAAA") && stream.contains("BBBB"), "{stream}");
+    assert!(warnings.contains("a block of gemini"), "{warnings}");
+    assert_eq!(answered(GEMINI, &gemini, GEMINI).0["candidates"][0]["content"], gemini["candidates"][0]["content"]);
+}

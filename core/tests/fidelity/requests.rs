@@ -43,7 +43,7 @@ fn what_only_its_own_provider_can_do_is_refused_and_not_left_out() {
             "generationConfig.responseMimeType",
             json!({"generationConfig": {"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING", "enum": ["a"]}}}),
         ),
-        ("generationConfig.continuationToken", json!({"generationConfig": {"continuationToken": "dA=="}})),
+        ("continuationToken", json!({"continuationToken": "dA=="})),
     ];
     for (from, fields, foreign) in
         [(OPENAI, &openai[..], [CLAUDE, GEMINI_25]), (ANTHROPIC, &anthropic, [GPT, GEMINI_25]), (GEMINI, &gemini, [GPT, CLAUDE])]
@@ -130,5 +130,47 @@ fn what_is_so_anyway_is_no_loss() {
     });
     for to in [GPT, CLAUDE] {
         assert_eq!(sent(GEMINI, &plain(GEMINI, gemini.clone()), to).expect("sent").1, "", "{}", to.0);
+    }
+}
+
+#[test]
+fn a_tier_that_all_have_goes_by_each_providers_name_without_a_word() {
+    let openai = |tier: &str, to| sent(OPENAI, &plain(OPENAI, json!({"service_tier": tier})), to).expect("sent");
+    for (tier, claude, gemini) in [("default", json!("standard_only"), json!("standard")), ("auto", json!("auto"), json!(null))] {
+        let ((to_claude, one), (to_gemini, two)) = (openai(tier, CLAUDE), openai(tier, GEMINI_25));
+        assert_eq!((&to_claude["service_tier"], &to_gemini["serviceTier"]), (&claude, &gemini), "{tier}");
+        assert_eq!((one.as_str(), two.as_str()), ("", ""), "{tier}");
+    }
+    for (tier, gemini) in [("priority", "priority"), ("fast", "priority"), ("flex", "flex")] {
+        assert_eq!(openai(tier, GEMINI_25).0["serviceTier"], gemini);
+        assert!(openai(tier, CLAUDE).1.contains("dropped;at=\"service_tier\""));
+    }
+    let (body, warnings) = sent(ANTHROPIC, &plain(ANTHROPIC, json!({"service_tier": "standard_only"})), GPT).expect("sent");
+    assert_eq!((&body["service_tier"], warnings.as_str()), (&json!("default"), ""));
+    let (body, warnings) = sent(GEMINI, &plain(GEMINI, json!({"serviceTier": "standard"})), GPT).expect("sent");
+    assert_eq!((&body["service_tier"], warnings.as_str()), (&json!("default"), ""));
+    let (body, warnings) = sent(GEMINI, &plain(GEMINI, json!({"serviceTier": "standard"})), CLAUDE).expect("sent");
+    assert_eq!((&body["service_tier"], warnings.as_str()), (&json!("standard_only"), ""));
+}
+
+#[test]
+fn a_schema_keeps_its_order_and_its_description() {
+    let gemini = json!({"generationConfig": {"responseMimeType": "application/json", "responseSchema": {
+        "type": "OBJECT", "properties": {"b": {"type": "STRING"}, "a": {"type": "STRING"}}, "propertyOrdering": ["a", "b"], "required": ["a", "b"],
+    }}});
+    for (to, place) in
+        [(GPT, "/response_format/json_schema/schema/properties"), (CLAUDE, "/output_config/format/schema/properties")]
+    {
+        let (body, warnings) = sent(GEMINI, &plain(GEMINI, gemini.clone()), to).expect("sent");
+        let properties = body.pointer(place).and_then(|properties| properties.as_object()).expect("properties");
+        assert_eq!(properties.keys().collect::<Vec<_>>(), ["a", "b"], "{}", to.0);
+        assert_eq!(warnings, "");
+    }
+    let schema = json!({"name": "city", "description": "A city.", "schema": {"type": "object", "properties": {}}});
+    let openai = json!({"response_format": {"type": "json_schema", "json_schema": schema}});
+    for (to, place) in [(GEMINI_25, "/generationConfig/responseJsonSchema"), (CLAUDE, "/output_config/format/schema")] {
+        let (body, warnings) = sent(OPENAI, &plain(OPENAI, openai.clone()), to).expect("sent");
+        assert_eq!(body.pointer(place).expect("a schema")["description"], "A city.");
+        assert_eq!(warnings, "");
     }
 }

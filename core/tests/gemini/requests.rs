@@ -217,7 +217,7 @@ fn system_text_alone_goes_as_the_users_and_nothing_is_refused() {
 // Signatures.
 
 #[test]
-fn gemini_3_gets_the_sentinel_on_the_first_unsigned_call_of_the_current_turn() {
+fn gemini_3_gets_the_sentinel_on_the_first_unsigned_call_of_every_step() {
     let own = Signature { dialect: DialectId::Gemini, data: "c2ln".into() };
     let mut signed = ToolCall { id: "c4".into(), name: "f".into(), arguments: "{}".into(), ..ToolCall::default() };
     signed.signature = Some(own);
@@ -243,8 +243,8 @@ fn gemini_3_gets_the_sentinel_on_the_first_unsigned_call_of_the_current_turn() {
     };
     let sentinel = Some("skip_thought_signature_validator".to_owned());
     let (signed, warnings) = signatures("gemini-3-pro-preview");
-    assert_eq!(signed, [None, sentinel, None, Some("c2ln".into())]);
-    assert!(warnings.starts_with(r#"filled;at="messages[5].tool_calls[0]""#), "{warnings}");
+    assert_eq!(signed, [sentinel.clone(), sentinel, None, Some("c2ln".into())]);
+    assert_eq!(warnings, r#"filled;at="messages[5].tool_calls[0]";why="thoughtSignature: the call came from elsewhere""#);
     let (signed, warnings) = signatures("gemini-2.5-pro");
     assert_eq!((signed, warnings.as_str()), (vec![None, None, None, Some("c2ln".into())], ""));
 }

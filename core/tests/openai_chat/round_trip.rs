@@ -204,7 +204,7 @@ impl Dice {
             messages.push(self.user());
             messages.extend(self.turn(number));
         }
-        messages.push(Message::new(Role::User, vec![Part::text("Answer as json.")]));
+        messages.insert(0, Message::new(Role::User, vec![Part::text("Answer as json.")]));
         let tools = self.many(0, 3, Self::tool);
         let (mut tool_choice, mut parallel_tool_calls) = (None, None);
         if !tools.is_empty() {

@@ -6,7 +6,7 @@
 //! | `inlineData`, `fileData` | [`Media`](crate::chat::Media), see [`super::media`] |
 //! | `functionCall` | [`ToolCall`]; arguments stay text |
 //! | `functionResponse` | [`ToolResult`] |
-//! | `executableCode`, `codeExecutionResult`, `toolCall`, whatever is new | [`Opaque`], whole |
+//! | `executableCode`, `codeExecutionResult`, `toolCall`, a thought's picture, whatever is new | [`Opaque`], whole |
 //! | `thoughtSignature` | the signature of that part |
 //! | `videoMetadata`, `partMetadata`, `mediaResolution`, ... | the part's extra |
 //!
@@ -30,6 +30,9 @@ use crate::dialect::DialectId;
 use crate::error::{Error, Result};
 
 const GEMINI: DialectId = DialectId::Gemini;
+/// What Google documents for calls that come from elsewhere (ai.google.dev/gemini-api/docs/thought-signatures).
+/// Read, it says the same as no signature.
+pub(super) const UNSIGNED: &str = "skip_thought_signature_validator";
 /// Marks a tagged signature that is the whole (encrypted) reasoning. No provider's own begins so: `:` is not base64.
 const REDACTED: &str = "redacted:";
 
@@ -52,20 +55,19 @@ pub(super) fn decode(part: wire::Part<'_>, invent: &mut dyn FnMut(&str) -> Strin
     if datas.into_iter().filter(|is| *is).count() > 1 {
         return Err(Flaw { at: "", why: "a part holds one of text, inlineData, fileData, functionCall and functionResponse" });
     }
-    if part.function_response.is_some() || (!datas.contains(&true) && !part.rest.is_empty()) {
+    // A picture among the thoughts is no part of the answer, and no protocol else has such thoughts.
+    let drafted = part.thought == Some(true) && (part.inline_data.is_some() || part.file_data.is_some());
+    if drafted || part.function_response.is_some() || (!datas.contains(&true) && !part.rest.is_empty()) {
         let value = serde_json::to_value(&part).expect("parts serialise");
         return Ok(Part::Opaque(Opaque { dialect: GEMINI, value }));
     }
-    let wire::Part { text, thought, inline_data, file_data, function_call, thought_signature, mut rest, .. } = part;
-    let signature = thought_signature.filter(|data| !data.is_empty()).map(|data| carry::untag(&data, GEMINI));
+    let wire::Part { text, thought, inline_data, file_data, function_call, thought_signature, rest, .. } = part;
+    let signature = thought_signature.filter(|data| !matches!(&**data, "" | UNSIGNED)).map(|data| carry::untag(&data, GEMINI));
     let thought = thought == Some(true);
     if let Some(call) = function_call {
         return decode_call(*call, signature, rest, invent).map(Part::ToolCall);
     }
     if inline_data.is_some() || file_data.is_some() {
-        if thought {
-            rest.insert("thought".into(), true.into());
-        }
         let mut media = match (inline_data, file_data) {
             (Some(blob), _) => media::decode_blob(*blob)?,
             (None, file) => media::decode_file(*file.expect("one of the two is there"))?,

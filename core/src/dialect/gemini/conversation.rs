@@ -11,21 +11,19 @@
 //! conversation's calls; a response without id answers the oldest open call of its name. Encoded,
 //! responses get their function's name from the call they answer, and those of one turn share a content.
 //!
-//! Gemini 3 refuses calls of the current turn that it did not sign. Where a step of the turn came
-//! from another provider, its first call gets the documented sentinel instead, with a warning.
+//! Gemini 3 refuses calls of the current turn that it did not sign. Where a step came from another
+//! provider, its first call gets the documented sentinel instead, with a warning. So do the steps of
+//! earlier turns: what was sent of them once is sent so again, or a cached prefix would not be met.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::content::{self, Flaw, Reader};
+use super::content::{self, Flaw, Reader, UNSIGNED};
 use super::family::Family;
 use super::wire::{self, Content, Str};
 use crate::chat::{Message, Part, Role, WarningCode, Warnings, carry};
 use crate::dialect::DialectId;
 use crate::error::{Error, Result};
-
-/// What Google documents for calls that come from elsewhere (ai.google.dev/gemini-api/docs/thought-signatures).
-const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// Calls met so far, to name those without id and to find the one that a result answers.
 #[derive(Default)]
@@ -193,8 +191,12 @@ pub(super) fn encode<'a>(messages: &'a [Message], family: Family, warnings: &mut
                     message.parts.iter().filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None });
                 names.extend(calls.map(|call| (call.id.as_str(), call.name.as_str())));
                 let mut parts = parts(message, index, family, warnings)?;
-                if family.signed_calls && index > turn {
-                    sign(&mut parts, index, warnings);
+                if family.signed_calls && sign(&mut parts) && index > turn {
+                    warnings.push(
+                        WarningCode::Filled,
+                        format!("messages[{index}].tool_calls[0]"),
+                        "thoughtSignature: the call came from elsewhere",
+                    );
                 }
                 push(&mut contents, "model", message, parts);
             }
@@ -264,16 +266,14 @@ fn system_parts<'a>(
     Ok(())
 }
 
-/// Gives the first call of a step the sentinel when Gemini did not sign it.
-fn sign(parts: &mut [wire::Part<'_>], index: usize, warnings: &mut Warnings) {
-    let Some(first) = parts.iter_mut().find(|part| part.function_call.is_some()) else { return };
-    if first.thought_signature.is_none() {
-        first.thought_signature = Some(UNSIGNED.into());
-        warnings.push(
-            WarningCode::Filled,
-            format!("messages[{index}].tool_calls[0]"),
-            "thoughtSignature: the call came from elsewhere",
-        );
+/// Gives the first call of a step the sentinel when Gemini did not sign it; whether it did.
+fn sign(parts: &mut [wire::Part<'_>]) -> bool {
+    match parts.iter_mut().find(|part| part.function_call.is_some()) {
+        Some(first) if first.thought_signature.is_none() => {
+            first.thought_signature = Some(UNSIGNED.into());
+            true
+        }
+        _ => false,
     }
 }
 

@@ -193,7 +193,8 @@ pub(super) fn decode(wire: &ThinkingConfig<'_>) -> Result<ReasoningConfig, Strin
         Some("LOW") => Some(Effort::Low),
         Some("MEDIUM") => Some(Effort::Medium),
         Some("HIGH") => Some(Effort::High),
-        Some(other) => return Err(format!("unknown thinkingLevel `{other}`; use MINIMAL, LOW, MEDIUM or HIGH")),
+        Some("XHIGH") => Some(Effort::XHigh),
+        Some(other) => return Err(format!("unknown thinkingLevel `{other}`; use MINIMAL, LOW, MEDIUM, HIGH or XHIGH")),
     };
     Ok(config)
 }

@@ -11,6 +11,7 @@
 use std::fmt::Display;
 
 use base64::Engine;
+use serde_json::{Map, Value};
 
 use super::content::{Flaw, Reader, nest, note_cache, own};
 use super::json::standard_base64;
@@ -25,13 +26,8 @@ const GEMINI: DialectId = DialectId::Gemini;
 pub(super) fn decode_blob(blob: Blob<'_>) -> Result<Media, Flaw> {
     let mime = blob.mime_type.ok_or(Flaw { at: ".inlineData.mimeType", why: "inline data needs its media type" })?;
     let data = blob.data.ok_or(Flaw { at: ".inlineData.data", why: "inline data needs its bytes, base64" })?;
-    let mut media = media(
-        kind_of(&mime),
-        MediaSource::Base64 { data: standard_base64(&data).into_owned(), mime: mime.into_string() },
-        blob.display_name,
-    );
-    nest(&mut media.extra, "inlineData.", blob.rest);
-    Ok(media)
+    let source = MediaSource::Base64 { data: standard_base64(&data).into_owned(), mime: mime.to_string() };
+    Ok(media(kind_of(&mime), source, blob.display_name, "inlineData.", blob.rest))
 }
 
 /// Decodes an address.
@@ -48,14 +44,18 @@ pub(super) fn decode_file(file: FileData<'_>) -> Result<Media, Flaw> {
     let is_stored = url.starts_with("https://generativelanguage.googleapis.com/");
     let source =
         if is_web && !is_stored { MediaSource::Url { mime, url } } else { MediaSource::File { dialect: GEMINI, id: url, mime } };
-    let mut media = media(kind, source, file.display_name);
-    nest(&mut media.extra, "fileData.", file.rest);
-    Ok(media)
+    Ok(media(kind, source, file.display_name, "fileData.", file.rest))
 }
 
-fn media(kind: MediaKind, source: MediaSource, name: Option<Str<'_>>) -> Media {
-    let name = name.map(Str::into_string);
-    Media { kind, source, name, detail: None, cache: None, signature: None, extra: Extra::default() }
+/// A medium whose inner message left `rest`. A name of Google's own is kept for Google too.
+fn media(kind: MediaKind, source: MediaSource, name: Option<Str<'_>>, prefix: &str, rest: Map<String, Value>) -> Media {
+    let name = name.filter(|name| !name.is_empty()).map(Str::into_string);
+    let mut extra = Extra::default();
+    nest(&mut extra, prefix, rest);
+    if let Some(name) = &name {
+        extra.insert(GEMINI, format!("{prefix}displayName"), name.as_str().into());
+    }
+    Media { kind, source, name, detail: None, cache: None, signature: None, extra }
 }
 
 fn kind_of(mime: &str) -> MediaKind {
@@ -111,13 +111,13 @@ pub(super) fn encode_media<'a>(
     warnings: &mut Warnings,
 ) -> Result<Option<wire::Part<'a>>> {
     note_cache(media.cache.is_some(), warnings);
-    if media.name.is_some() {
-        warnings.dropped(format!("{at}.name"), "Gemini takes no file names");
-    }
     if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
         warnings.dropped(format!("{at}.detail"), "Gemini sets the resolution for the whole request");
     }
     let (rest, inner) = own(&media.extra, at, warnings);
+    if media.name.is_some() && !inner.contains_key("displayName") {
+        warnings.dropped(format!("{at}.name"), "Gemini's models do not see file names");
+    }
     let thought_signature = reader.signature(media.signature.as_ref());
     let blob = |mime: Str<'a>, data: Str<'a>| wire::Part {
         inline_data: Some(Box::new(Blob { mime_type: Some(mime), data: Some(data), rest: inner.clone(), ..Default::default() })),

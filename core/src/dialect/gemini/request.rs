@@ -21,9 +21,7 @@ use super::wire::{
     FunctionCallingConfig, FunctionDeclaration, GenerateContentRequest, GenerationConfig, Instruction, Int, Str, ToolConfig,
 };
 use super::{conversation, wire};
-use crate::chat::{
-    ChatRequest, FunctionTool, HostedTool, LogProbs, OutputFormat, Sampling, Tool, ToolChoice, WarningCode, Warnings,
-};
+use crate::chat::{ChatRequest, FunctionTool, HostedTool, LogProbs, OutputFormat, Sampling, Tool, ToolChoice, Warnings};
 use crate::dialect::{DialectId, EncodedRequest, RequestHead, Target};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -337,13 +335,19 @@ fn encode_generation<'a>(request: &'a ChatRequest, family: Family, warnings: &mu
         OutputFormat::Json => config.response_mime_type = Some("application/json".into()),
         OutputFormat::JsonSchema { description, schema, .. } => {
             config.response_mime_type = Some("application/json".into());
-            config.response_json_schema = Some(schema.clone());
-            if description.is_some() {
-                warnings.dropped("response_format.description", "Gemini reads the schema's own");
-            }
+            config.response_json_schema = Some(described(schema, description.as_deref()));
         }
     }
     config
+}
+
+/// The schema with the description that the caller gave beside it.
+fn described(schema: &Value, description: Option<&str>) -> Value {
+    let mut schema = schema.clone();
+    if let (Value::Object(fields), Some(description)) = (&mut schema, description) {
+        fields.entry("description").or_insert_with(|| description.into());
+    }
+    schema
 }
 
 /// Labels are 1 to 63 of `[a-z0-9_-]`; Gemini refuses others.
@@ -366,10 +370,9 @@ fn encode_tier<'a>(tier: Option<&'a str>, warnings: &mut Warnings) -> Option<Str
     match tier? {
         tier @ ("flex" | "standard" | "priority") => Some(tier.into()),
         "auto" => None,
-        "default" | "standard_only" => {
-            warnings.push(WarningCode::Approximated, "service_tier", "Gemini calls it standard");
-            Some("standard".into())
-        }
+        // Other providers' words for the same.
+        "default" | "standard_only" => Some("standard".into()),
+        "fast" => Some("priority".into()),
         _ => {
             warnings.dropped("service_tier", "Gemini has flex, standard and priority");
             None

@@ -12,6 +12,8 @@
 //! | `format: enum` | nothing: `enum` says it |
 //! | counts as strings (`minItems: "1"`) | numbers |
 //! | `any_of`, `property_ordering` | camelCase |
+//! | `propertyOrdering` | kept, and the properties in that order: other protocols go by it |
+//! | `defs`, `ref: "#/defs/Pet"` | `$defs`, `$ref: "#/$defs/Pet"` |
 
 use serde_json::{Map, Value, json};
 
@@ -37,7 +39,11 @@ pub(super) fn json_schema(schema: Value) -> Value {
             }
             ("properties" | "defs" | "$defs" | "definitions", Value::Object(all)) => {
                 let all: Map<_, _> = all.into_iter().map(|(name, schema)| (name, json_schema(schema))).collect();
-                out.insert(name, all.into());
+                out.insert(if name == "defs" { "$defs".to_owned() } else { name }, all.into());
+            }
+            ("ref", Value::String(to)) => {
+                let to = to.strip_prefix("#/defs/").map(|name| format!("#/$defs/{name}")).unwrap_or(to);
+                out.insert("$ref".into(), to.into());
             }
             ("items" | "additionalProperties", schema @ Value::Object(_)) => {
                 out.insert(name, json_schema(schema));
@@ -57,7 +63,19 @@ pub(super) fn json_schema(schema: Value) -> Value {
     if nullable {
         allow_null(&mut out);
     }
+    order(&mut out);
     out.into()
+}
+
+/// Puts the properties in their `propertyOrdering`.
+fn order(schema: &mut Map<String, Value>) {
+    let Some(Value::Array(order)) = schema.get("propertyOrdering").cloned() else { return };
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
+    let mut rest = std::mem::take(properties);
+    for name in order.iter().filter_map(Value::as_str) {
+        properties.extend(rest.shift_remove_entry(name));
+    }
+    properties.append(&mut rest);
 }
 
 fn allow_null(schema: &mut Map<String, Value>) {
@@ -111,6 +129,18 @@ mod tests {
             "propertyOrdering": ["city", "unit"],
         });
         assert_eq!(json_schema(openapi), expected);
+    }
+
+    #[test]
+    fn properties_come_in_their_order_and_references_find_their_definitions() {
+        let openapi = json!({
+            "type": "OBJECT",
+            "properties": {"b": {"type": "STRING"}, "c": {"ref": "#/defs/Pet"}, "a": {"type": "STRING"}},
+            "propertyOrdering": ["a", "b", "gone"],
+            "defs": {"Pet": {"type": "OBJECT"}},
+        });
+        let expected = r##"{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"},"c":{"$ref":"#/$defs/Pet"}},"propertyOrdering":["a","b","gone"],"$defs":{"Pet":{"type":"object"}}}"##;
+        assert_eq!(json_schema(openapi).to_string(), expected);
     }
 
     #[test]

@@ -22,14 +22,12 @@ pub(super) fn of(field: &str, value: &Value) -> Weight {
         return Weight::Nothing;
     }
     match field {
-        "cachedContent" | "modelArmorConfig" => Weight::Essential,
+        "cachedContent" | "continuationToken" | "modelArmorConfig" => Weight::Essential,
         "generationConfig.responseModalities" => match value {
             Value::Array(kinds) if kinds.iter().all(|kind| kind == "TEXT" || is_default(kind)) => Weight::Nothing,
             _ => Weight::Essential,
         },
-        "generationConfig.continuationToken"
-        | "generationConfig.generationOutputConfig"
-        | "generationConfig.responseMimeType" => Weight::Essential,
+        "generationConfig.generationOutputConfig" | "generationConfig.responseMimeType" => Weight::Essential,
         "generationConfig.responseJsonSchema" => Weight::Nothing,
         "toolConfig.retrievalConfig"
         | "toolConfig.includeServerSideToolInvocations"

@@ -45,9 +45,16 @@ impl Encoding<'_, '_> {
         cache.is_some() && self.target.quirks.cache_control
     }
 
-    /// Writes a cache marker, or notes once that prefixes are cached without.
-    pub(super) fn cache(&mut self, object: &mut Object<'_>, cache: &Option<CacheControl>) {
-        let Some(cache) = cache else { return };
+    /// Whether a part's fields hold OpenAI's own cache marker and it goes as it came: not to providers
+    /// that go by Anthropic's.
+    pub(super) fn keeps_breakpoint(&self, extra: &Extra) -> bool {
+        extra.field(DIALECT, BREAKPOINT).is_some() && !self.target.quirks.cache_control
+    }
+
+    /// Writes a cache marker, or notes once that prefixes are cached without. `extra` of the same part
+    /// may hold it in OpenAI's own words.
+    pub(super) fn cache(&mut self, object: &mut Object<'_>, cache: &Option<CacheControl>, extra: &Extra) {
+        let Some(cache) = cache.as_ref().filter(|_| !self.keeps_breakpoint(extra)) else { return };
         if !self.target.quirks.cache_control {
             return self.cache_is_lost();
         }
@@ -64,14 +71,17 @@ impl Encoding<'_, '_> {
     /// Writes the fields of this dialect that `extra` holds, but for those of `written`; the others are lost.
     pub(super) fn extra(&mut self, object: &mut Object<'_>, extra: &Extra, at: At<'_>, written: &[&str]) {
         for (key, value) in extra.fields(DIALECT).filter(|(key, _)| !written.contains(&key.as_str())) {
-            object.field(key, value);
+            if key != BREAKPOINT || self.keeps_breakpoint(extra) {
+                object.field(key, value);
+            }
         }
         self.foreign(extra, at);
     }
 
     /// Notes all fields of `extra`.
     pub(super) fn extra_is_lost(&mut self, extra: &Extra, at: At<'_>) {
-        extra.fields(DIALECT).for_each(|(key, _)| self.dropped(at.field(key), "no field for it here"));
+        let lost = extra.fields(DIALECT).filter(|(key, _)| *key != BREAKPOINT);
+        lost.for_each(|(key, _)| self.dropped(at.field(key), "no field for it here"));
         self.foreign(extra, at);
     }
 
@@ -97,3 +107,6 @@ impl Encoding<'_, '_> {
         self.signature(&text.signature, at);
     }
 }
+
+/// OpenAI's own cache marker.
+pub(super) const BREAKPOINT: &str = "prompt_cache_breakpoint";

@@ -22,7 +22,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::DIALECT;
-use super::encoding::Encoding;
+use super::encoding::{BREAKPOINT, Encoding};
 use crate::chat::{CacheControl, Extra, Media, MediaKind, MediaSource, Opaque, Part, Refusal, Text};
 use crate::error::Result;
 use crate::wire::json::{At, Json};
@@ -62,7 +62,8 @@ fn text(part: Json<'_>, at: At<'_>) -> Result<Part> {
         match &*key {
             "type" => {}
             "text" => (decoded.text, found) = (value.string(at)?, true),
-            "cache_control" | "prompt_cache_breakpoint" => decoded.cache = Some(cache_control(value, at)?),
+            BREAKPOINT => decoded.cache = Some(breakpoint(value, at, &mut decoded.extra)?),
+            "cache_control" => decoded.cache = Some(cache_control(value, at)?),
             _ => decoded.extra.insert(DIALECT, key, value.into()),
         }
     }
@@ -83,7 +84,8 @@ fn media(part: Json<'_>, at: At<'_>, kind: &str) -> Result<Part> {
         match &*key {
             "type" => {}
             key if key == kind => inner = Some(value),
-            "cache_control" | "prompt_cache_breakpoint" => cache = Some(cache_control(value, at)?),
+            BREAKPOINT => cache = Some(breakpoint(value, at, &mut extra)?),
+            "cache_control" => cache = Some(cache_control(value, at)?),
             _ => extra.insert(DIALECT, key, value.into()),
         }
     }
@@ -251,6 +253,13 @@ pub(super) fn data_url(url: &str) -> Option<MediaSource> {
     Some(MediaSource::Base64 { mime: mime.to_ascii_lowercase(), data: data.to_owned() })
 }
 
+/// Decodes OpenAI's own marker, and keeps it for OpenAI as it is.
+fn breakpoint(json: Json<'_>, at: At<'_>, extra: &mut Extra) -> Result<CacheControl> {
+    let cache = cache_control(json.clone(), at)?;
+    extra.insert(DIALECT, BREAKPOINT, json.into());
+    Ok(cache)
+}
+
 /// Decodes Anthropic's `cache_control`, which OpenRouter and LiteLLM take at this door too, and
 /// OpenAI's own `prompt_cache_breakpoint`, whose lifetimes (30 minutes, 12 hours) are nearest to an hour.
 pub(super) fn cache_control(json: Json<'_>, at: At<'_>) -> Result<CacheControl> {
@@ -288,7 +297,7 @@ pub(super) fn encode_text(text: &Text, at: At<'_>, parts: &mut Array<'_>, encodi
     let mut object = parts.object();
     object.field("type", "text");
     object.field("text", &text.text);
-    encoding.cache(&mut object, &text.cache);
+    encoding.cache(&mut object, &text.cache, &text.extra);
     encoding.extra(&mut object, &text.extra, at, &[]);
     encoding.signature(&text.signature, at);
 }
@@ -341,7 +350,7 @@ fn encode_media(media: &Media, at: At<'_>, parts: &mut Array<'_>, encoding: &mut
         unknown.iter().for_each(|(key, value)| fields.field(key, value));
     }
     drop(fields);
-    encoding.cache(&mut object, &media.cache);
+    encoding.cache(&mut object, &media.cache, &media.extra);
     encoding.extra(&mut object, &media.extra, at, &[inner]);
     encoding.signature(&media.signature, at);
     Ok(())

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `max_completion_tokens`, else `max_tokens` | `max_tokens` |
 //! | `reasoning_effort`; OpenRouter's `reasoning`; Anthropic's `thinking` as LiteLLM takes it | `reasoning` |
-//! | `user`, else `safety_identifier` | `user`, sent as `user` |
+//! | `user`, else `safety_identifier` | `user`, sent under the name that the caller used, else as `user` |
 //! | `stream_options.include_usage` | `stream_usage`; upstream usage is always asked for |
 //! | `response_format`, with Together's `schema` beside `json_object` | `output` |
 //! | legacy `functions`, `function_call` | `tools`, `tool_choice` |
@@ -20,8 +20,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::encoding::Encoding;
+use super::weight::USER_FIELD;
 use super::{DIALECT, message, tool};
-use crate::chat::{ChatRequest, Effort, LogProbs, OutputFormat, Part, ReasoningConfig, ToolChoice, WarningCode, Warnings};
+use crate::chat::{ChatRequest, Effort, LogProbs, OutputFormat, Part, ReasoningConfig, Role, ToolChoice, WarningCode, Warnings};
 use crate::dialect::{EncodedRequest, Target};
 use crate::error::Result;
 use crate::provider::MaxTokensField;
@@ -101,7 +102,10 @@ impl Draft {
             (false, _) => {}
         }
         match (&request.user, self.safety_identifier) {
-            (None, identifier) => request.user = identifier,
+            (None, Some(identifier)) => {
+                request.user = Some(identifier);
+                request.extra.insert(DIALECT, USER_FIELD, "safety_identifier".into());
+            }
             (Some(user), Some(identifier)) if *user != identifier => {
                 request.extra.insert(DIALECT, "safety_identifier", identifier.into());
             }
@@ -267,15 +271,14 @@ pub(super) fn encode(request: &ChatRequest, target: Target<'_>, warnings: &mut W
     encode_format(&request.output, &mut object, &mut encoding);
     encode_sampling(request, &mut object, &mut encoding)?;
     encode_reasoning(request, &mut object, &mut encoding);
-    object.some("user", &request.user);
+    let user_field = request.extra.field(DIALECT, USER_FIELD).and_then(Value::as_str).unwrap_or("user");
+    object.some(user_field, &request.user);
     if !request.metadata.is_empty() {
         object.field("metadata", &request.metadata);
     }
     match request.service_tier.as_deref() {
-        Some("standard_only") => {
-            object.field("service_tier", "default");
-            encoding.approximated(At::Root.field("service_tier"), "`default` is nearest to `standard_only`");
-        }
+        // Anthropic's and Gemini's words for it.
+        Some("standard_only" | "standard") => object.field("service_tier", "default"),
         tier => object.some("service_tier", &tier),
     }
     let options = request.extra.field(DIALECT, "stream_options").and_then(Value::as_object);
@@ -287,7 +290,7 @@ pub(super) fn encode(request: &ChatRequest, target: Target<'_>, warnings: &mut W
             options.into_iter().flatten().for_each(|(key, value)| wire.field(key, value));
         }
     }
-    encoding.extra(&mut object, &request.extra, At::Root, &["stream_options"]);
+    encoding.extra(&mut object, &request.extra, At::Root, &["stream_options", USER_FIELD]);
     drop(object);
     Ok(EncodedRequest { body: body.into(), headers: Vec::new() })
 }
@@ -326,9 +329,12 @@ pub(super) fn format_instruction(request: &ChatRequest, encoding: &mut Encoding<
     }
 }
 
+/// Whether the conversation says it before its first answer: what comes later must not change how it
+/// begins, or a cached prefix would not be met.
 fn says_json(request: &ChatRequest) -> bool {
     let says = |text: &str| text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"json"));
-    request.messages.iter().flat_map(|message| &message.parts).any(|part| matches!(part, Part::Text(text) if says(&text.text)))
+    let beginning = request.messages.iter().take_while(|message| message.role != Role::Assistant);
+    beginning.flat_map(|message| &message.parts).any(|part| matches!(part, Part::Text(text) if says(&text.text)))
 }
 
 fn encode_sampling(request: &ChatRequest, object: &mut Object<'_>, encoding: &mut Encoding<'_, '_>) -> Result<()> {

@@ -246,7 +246,7 @@ fn encode_tool(tool: &Tool, at: At<'_>, tools: &mut Array<'_>, encoding: &mut En
         unknown.iter().for_each(|(key, value)| function.field(key, value));
     }
     drop(function);
-    encoding.cache(&mut object, &tool.cache);
+    encoding.cache(&mut object, &tool.cache, &tool.extra);
     encoding.extra(&mut object, &tool.extra, at, &["function"]);
     Ok(())
 }

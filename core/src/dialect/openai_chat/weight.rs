@@ -12,6 +12,7 @@
 
 use serde_json::Value;
 
+use super::encoding::BREAKPOINT;
 use crate::dialect::Weight;
 
 /// Where the name under which the caller gave the end user's id is kept.
@@ -28,7 +29,7 @@ pub(super) fn of(field: &str, value: &Value) -> Weight {
         "store" if *value == false => Weight::Nothing,
         "verbosity" if value == "medium" => Weight::Nothing,
         "stream_options" if *value == serde_json::json!({ "include_obfuscation": false }) => Weight::Nothing,
-        "prompt_cache_breakpoint" | USER_FIELD => Weight::Nothing,
+        BREAKPOINT | USER_FIELD => Weight::Nothing,
         _ => Weight::Wish,
     }
 }

@@ -7,7 +7,7 @@
 //! | JSON object mode | an instruction in the system text |
 //! | JSON schema | `output_config.format`; an instruction for models that do not know it |
 //! | user | `metadata.user_id` |
-//! | service tier `auto`, `default` | `auto`, `standard_only` |
+//! | service tier `auto`; `default`, `standard` | `auto`; `standard_only` |
 //! | several candidates | `Unsupported` |
 //! | log probabilities, seed, penalties, labels | left out |
 //!
@@ -213,7 +213,8 @@ fn stop_sequences<'a>(request: &'a ChatRequest, warnings: &mut Warnings) -> Vec<
 fn service_tier<'a>(request: &'a ChatRequest, warnings: &mut Warnings) -> Option<&'a str> {
     match request.service_tier.as_deref()? {
         "auto" => Some("auto"),
-        "standard_only" | "default" => Some("standard_only"),
+        // The others' words for it.
+        "standard_only" | "default" | "standard" => Some("standard_only"),
         other => {
             warnings.dropped("service_tier", format!("Claude has no tier {other}"));
             None

@@ -9,7 +9,7 @@
 //! | `additionalProperties: {...}` | closed; a loss |
 //! | `oneOf` | `anyOf` |
 //! | bounds, patterns, lengths, unknown formats | told in the `description`; a loss |
-//! | `$schema`, `$id` | left out |
+//! | `$schema`, `$id`, Gemini's `propertyOrdering` | left out |
 
 use serde_json::{Map, Value};
 
@@ -29,7 +29,7 @@ fn rewrite(schema: &Value, lost: &mut bool) -> Value {
     let mut told = Map::new();
     for (key, value) in schema {
         match (key.as_str(), value) {
-            ("$schema" | "$id", _) => {}
+            ("$schema" | "$id" | "propertyOrdering", _) => {}
             ("properties" | "$defs" | "definitions", Value::Object(children)) => {
                 let children = children.iter().map(|(name, child)| (name.clone(), rewrite(child, lost))).collect();
                 out.insert(key.clone(), Value::Object(children));

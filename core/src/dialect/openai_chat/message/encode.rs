@@ -29,7 +29,7 @@ pub(in super::super) fn encode(request: &ChatRequest, object: &mut Object<'_>, e
         }
         for part in &message.parts {
             if let Part::ToolResult(result) = part {
-                encode_result(result, message, at, &mut messages, &mut moved, encoding)?;
+                encode_result(result, message, index, &mut messages, &mut moved, encoding)?;
             }
         }
         if message.role == Role::Tool {
@@ -120,7 +120,7 @@ fn encode_assistant(message: &Message, at: At<'_>, messages: &mut Array<'_>, enc
             Part::Opaque(opaque) if opaque.value.get("type").and_then(Value::as_str) == Some("custom") => calls.push(part),
             Part::Opaque(_) => content.push(part),
             Part::Refusal(more) => refusal.get_or_insert_default().to_mut().push_str(&more.text),
-            Part::Media(_) => encoding.dropped(at, "an assistant's message holds no media here"),
+            Part::Media(_) => return Err(encoding.refuse(at, "is a medium in an assistant's message")),
             Part::ToolResult(_) => {}
             Part::Reasoning(part) => {
                 encoding.signature(&part.signature, at);
@@ -191,15 +191,25 @@ fn call_id<'c>(id: &'c str, encoding: &Encoding<'_, '_>) -> Cow<'c, str> {
     Cow::Owned(Sha256::digest(id).iter().take(9).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
 }
 
+/// Media of a tool's result that have to stand in a message of their own.
+struct Moved<'r> {
+    result: &'r ToolResult,
+    parts: Vec<&'r Part>,
+    /// Where they came from.
+    message: usize,
+}
+
 /// A tool's result as a message; what cannot stand in one is left in `moved`.
 fn encode_result<'r>(
     result: &'r ToolResult,
     message: &Message,
-    at: At<'_>,
+    index: usize,
     messages: &mut Array<'_>,
-    moved: &mut Vec<(&'r ToolResult, Vec<&'r Part>)>,
+    moved: &mut Vec<Moved<'r>>,
     encoding: &mut Encoding<'_, '_>,
 ) -> Result<()> {
+    let at = At::Root.field("messages");
+    let at = at.item(index);
     let (mut stays, goes): (Vec<&Part>, Vec<&Part>) =
         result.content.iter().partition(|part| matches!(part, Part::Text(_) | Part::Opaque(_)));
     let (note, marked);
@@ -216,13 +226,14 @@ fn encode_result<'r>(
     }
     if !goes.is_empty() {
         encoding.moved(at.field("content"), "media of a tool's result go to the next user message");
-        moved.push((result, goes));
+        moved.push(Moved { result, parts: goes, message: index });
     }
     if let (true, Some(Part::Text(text))) = (encoding.keeps_cache(&result.cache), stays.last()) {
         marked = Part::Text(Text { cache: result.cache.clone(), ..text.clone() });
         stays.pop();
         stays.push(&marked);
-    } else if result.cache.is_some() {
+    } else if result.cache.is_some() && !matches!(stays.last(), Some(Part::Text(text)) if encoding.keeps_breakpoint(&text.extra))
+    {
         encoding.cache_is_lost();
     }
     let mut object = messages.object();
@@ -237,7 +248,7 @@ fn encode_result<'r>(
 
 /// The media of tool results, in one user message after them: results must follow their calls directly.
 fn encode_moved(
-    moved: &mut Vec<(&ToolResult, Vec<&Part>)>,
+    moved: &mut Vec<Moved<'_>>,
     request: &ChatRequest,
     messages: &mut Array<'_>,
     encoding: &mut Encoding<'_, '_>,
@@ -248,12 +259,14 @@ fn encode_moved(
     let mut object = messages.object();
     object.field("role", "user");
     let mut content = object.array("content");
-    for (result, parts) in moved.drain(..) {
+    for Moved { result, parts, message } in moved.drain(..) {
         let id = call_id(&result.call_id, encoding);
         let name = result.name.as_deref().or_else(|| called(request, &result.call_id));
         let tool = name.map(|name| format!(" of {name}")).unwrap_or_default();
         part::encode(&Part::text(format!("The result{tool} (call {id}):")), At::Root, &mut content, encoding)?;
         let at = At::Root.field("messages");
+        let at = at.item(message);
+        let at = at.field("content");
         parts.iter().try_for_each(|part| part::encode(part, at, &mut content, encoding))?;
     }
     Ok(())

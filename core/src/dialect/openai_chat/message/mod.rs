@@ -12,7 +12,7 @@
 //! Three things have no field here. Media in a tool's result go to a user message after the results,
 //! which names the call, with a `moved` warning. That a tool failed (`is_error`) is left to the
 //! result's own words, with an `approximated` warning: wrapping them in JSON would bend long outputs.
-//! Media in an assistant's message are dropped with a warning.
+//! Media in an assistant's message are refused.
 //!
 //! The first call's reasoning goes before everything else of its message: providers that sign it
 //! want it there.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::{DIALECT, message, part, usage};
-use super::finish_word;
+use super::{finish_word, tier_word};
 use crate::chat::carry::{self, Carried};
 use crate::chat::{
     ChatResponse, Choice, Extra, FinishReason, Media, MediaKind, MediaSource, Part, TokenLogProb, ToolCall, WarningCode, Warnings,
@@ -31,7 +31,7 @@ pub(in super::super) fn encode(response: &ChatResponse, reply: &Reply, warnings:
     if let Some(usage) = &response.usage {
         usage::encode(&mut object, usage);
     }
-    object.some("service_tier", &response.service_tier);
+    object.some("service_tier", &tier_word(response.service_tier.as_deref()));
     response.extra.fields(DIALECT).for_each(|(key, value)| object.field(key, value));
     drop(object);
     body.into()

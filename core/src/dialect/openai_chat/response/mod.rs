@@ -63,3 +63,9 @@ pub(super) fn finish_word(finish: &FinishReason) -> (&'static str, bool) {
         Finish::Pause | Finish::Error | Finish::Other => ("stop", false),
     }
 }
+
+/// The protocol's word for the tier that served an answer.
+pub(super) fn tier_word(tier: Option<&str>) -> Option<&str> {
+    // Anthropic's word for what everybody gets.
+    tier.map(|tier| if tier == "standard" { "default" } else { tier })
+}

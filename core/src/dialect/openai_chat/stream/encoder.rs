@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::response::{encode_audio, encode_finish, encode_images, encode_logprobs, response_id};
+use super::super::response::{encode_audio, encode_finish, encode_images, encode_logprobs, response_id, tier_word};
 use super::super::{DIALECT, error, usage};
 use crate::chat::carry::{self, Carried};
 use crate::chat::{ChatEvent, Delta, Media, MediaKind, PartHead, Reasoning, ResponseHead, Signature, Usage};
@@ -89,7 +89,7 @@ impl Encoder {
         object.field("object", "chat.completion.chunk");
         object.field("created", &head.created.unwrap_or(reply.created));
         object.field("model", if head.model.is_empty() { &reply.model } else { &head.model });
-        object.some("service_tier", &head.service_tier);
+        object.some("service_tier", &tier_word(head.service_tier.as_deref()));
         object.some("system_fingerprint", &head.extra.field(DIALECT, "system_fingerprint"));
         drop(object.array("choices"));
         drop(object);
