@@ -5,7 +5,7 @@
 //! what was meant.
 //!
 //! Without configured keys everybody is [`Caller::Anonymous`]; the configuration allows that on a
-//! loopback address only.
+//! loopback address only, and only requests that name an address or `localhost` are served.
 //!
 //! Invariant: keys are compared by SHA-256 of the whole value, in constant time, all of them every time.
 
@@ -36,11 +36,30 @@ impl Caller {
     }
 }
 
+/// Without keys only requests that name the gateway by an address or as `localhost` are served: a page in a
+/// browser on the gateway's machine can make a name of its own lead there (DNS rebinding), but no address.
+fn named_by_address(parts: &Parts) -> Result<()> {
+    let header = || parts.headers.get(http::header::HOST).map(|host| host.to_str().unwrap_or("?"));
+    let Some(authority) = parts.uri.authority().map(|authority| authority.as_str()).or_else(header) else { return Ok(()) };
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let host = host.trim_matches(['[', ']']);
+    let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok();
+    if local {
+        return Ok(());
+    }
+    let message = "Without `auth.keys` this gateway serves only requests to an address or to localhost. \
+                   Ask for it so, or configure keys.";
+    Err(Error::new(ErrorKind::PermissionDenied, message))
+}
+
 /// Identifies the caller by the keys whose secrets are called `names`. Unknown, missing and ambiguous
 /// keys are `Unauthenticated`, with no hint which keys exist.
 pub async fn identify(parts: &Parts, names: &[String], secrets: &dyn SecretStore) -> Result<Caller> {
     if names.is_empty() {
-        return Ok(Caller::Anonymous);
+        return named_by_address(parts).map(|()| Caller::Anonymous);
     }
     let presented = presented(parts)?.map(|key| Sha256::digest(key.as_bytes()));
     let mut caller = None;
@@ -144,6 +163,18 @@ mod tests {
         ] {
             assert_eq!(presented(&request).unwrap().as_deref(), Some("k1"));
         }
+    }
+
+    #[test]
+    fn without_keys_the_gateway_has_no_name_but_localhost() {
+        for host in ["127.0.0.1:8787", "localhost", "LOCALHOST:1", "[::1]:8787", "[::1]", "10.0.0.7"] {
+            assert!(named_by_address(&parts("/", &[("host", host)])).is_ok(), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8787", "127.0.0.1.evil.example", "localhost.evil.example", ""] {
+            let refused = named_by_address(&parts("/", &[("host", host)])).expect_err(host);
+            assert_eq!(refused.kind, ErrorKind::PermissionDenied);
+        }
+        assert!(named_by_address(&parts("http://evil.example/v1/models", &[("host", "localhost")])).is_err());
     }
 
     #[test]

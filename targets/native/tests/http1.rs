@@ -39,7 +39,7 @@ fn chunked_bodies_are_read_and_the_connection_goes_on() {
     let server = Running::new(echo(), |_| {});
     let mut client = server.client();
     let body = "4\r\nwiki\r\n5;x=y\r\npedia\r\n0\r\nx-trailer: z\r\n\r\n";
-    let request = format!("POST /a HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n{body}");
+    let request = format!("POST /a HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n{body}");
     client.send(format!("{request}{request}{}", get("/b")));
     assert_eq!(client.answer().text(), "POST /a wikipedia");
     assert_eq!(client.answer().text(), "POST /a wikipedia");
@@ -60,7 +60,7 @@ fn large_bodies_arrive_whole() {
 #[test]
 fn ambiguous_framing_is_refused_in_json_and_the_connection_ends() {
     let server = Running::new(echo(), |_| {});
-    let smuggled = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: test\r\n\r\n";
+    let smuggled = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for head in [
         "content-length: 5\r\ntransfer-encoding: chunked",
         "transfer-encoding: chunked\r\ncontent-length: 5",
@@ -81,7 +81,7 @@ fn ambiguous_framing_is_refused_in_json_and_the_connection_ends() {
         "host: other",
     ] {
         let mut client = server.client();
-        client.send(format!("POST /v1/messages HTTP/1.1\r\nhost: test\r\n{head}\r\n\r\n{smuggled}"));
+        client.send(format!("POST /v1/messages HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n{smuggled}"));
         let answer = client.answer();
         assert_eq!(answer.status, 400, "{head:?}");
         assert_eq!(answer.header("connection"), Some("close"));
@@ -105,7 +105,7 @@ fn malformed_chunks_end_in_a_refusal() {
     let server = Running::new(echo(), |_| {});
     for body in ["4\nwiki\n0\n\n", "zz\r\n", "4\r\nwikiX0\r\n\r\n", "ffffffffffffffffff\r\n", "4\r\nwi\r\nki0\r\n\r\n"] {
         let mut client = server.client();
-        client.send(format!("POST /a HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n{body}"));
+        client.send(format!("POST /a HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n{body}"));
         assert_eq!(client.answer().status, 400, "{body:?}");
         client.rest();
     }
@@ -131,8 +131,8 @@ fn heads_over_the_limits_are_refused() {
         settings.limits.header_bytes = 16 * 1024;
         settings.limits.headers = 20;
     });
-    let many = format!("GET / HTTP/1.1\r\nhost: test\r\n{}\r\n", "a: b\r\n".repeat(20));
-    let large = format!("GET / HTTP/1.1\r\nhost: test\r\na: {}\r\n\r\n", "b".repeat(17 * 1024));
+    let many = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(20));
+    let large = format!("GET / HTTP/1.1\r\nhost: localhost\r\na: {}\r\n\r\n", "b".repeat(17 * 1024));
     let endless = format!("GET /{}", "b".repeat(17 * 1024));
     for head in [many, large, endless] {
         let mut client = server.client();
@@ -141,7 +141,7 @@ fn heads_over_the_limits_are_refused() {
         client.rest();
     }
     let mut client = server.client();
-    let fits = format!("GET / HTTP/1.1\r\nhost: test\r\na: {}\r\n{}\r\n", "b".repeat(15 * 1024), "a: b\r\n".repeat(18));
+    let fits = format!("GET / HTTP/1.1\r\nhost: localhost\r\na: {}\r\n{}\r\n", "b".repeat(15 * 1024), "a: b\r\n".repeat(18));
     client.send(fits);
     assert_eq!(client.answer().status, 200);
 }
@@ -157,7 +157,7 @@ fn a_refused_upload_gets_its_answer_although_the_client_goes_on_sending() {
         |_| {},
     );
     let mut client = server.client();
-    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100000000\r\n\r\n");
+    client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000000\r\n\r\n");
     // More than the kernel holds for a reader who is gone: without lingering this would be a reset.
     let mut sender = Client(client.try_clone().expect("a handle"));
     let sending = std::thread::spawn(move || {
@@ -178,19 +178,19 @@ fn a_refused_upload_gets_its_answer_although_the_client_goes_on_sending() {
 fn a_client_that_waits_for_100_continue_gets_it_when_its_body_is_wanted() {
     let server = Running::new(echo(), |_| {});
     let mut client = server.client();
-    client.send("POST /a HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
+    client.send("POST /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
     assert!(client.head().starts_with("HTTP/1.1 100 "));
     client.send("ok");
     assert_eq!(client.answer().text(), "POST /a ok");
 
     let refusing = Running::new(handler(|_unread| async { Response::new(Body::from("no, thank you")) }), |_| {});
     let mut client = refusing.client();
-    client.send("POST /a HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
+    client.send("POST /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
     assert_eq!(client.answer().text(), "no, thank you");
     assert!(client.rest().is_empty());
 
     let mut client = server.client();
-    client.send("POST /a HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\nexpect: a-miracle\r\n\r\n");
+    client.send("POST /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\nexpect: a-miracle\r\n\r\n");
     assert_eq!(client.answer().status, 417);
 }
 
@@ -239,7 +239,7 @@ fn an_idle_connection_is_closed() {
 fn a_body_that_stops_arriving_is_given_up() {
     let server = Running::new(echo(), |settings| settings.limits.body_time = Duration::from_millis(100));
     let mut client = server.client();
-    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhalf");
+    client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf");
     let answer = client.answer();
     assert_eq!(answer.status, 400);
     assert!(answer.text().contains("stopped arriving"));

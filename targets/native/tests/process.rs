@@ -139,7 +139,7 @@ const STREAM: &str = r#"{"model":"mine/m","stream":true,"messages":[{"role":"use
 
 fn chat(body: &str) -> String {
     format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -223,7 +223,7 @@ fn a_log_line_tells_the_request_and_none_of_its_secrets() {
     let mut client = gateway.client();
     let body = r#"{"model":"demo/echo","messages":[{"role":"user","content":"PROMPT-TEXT"}]}"#;
     client.send(format!(
-        "POST /v1/chat/completions?key=QUERY-SECRET HTTP/1.1\r\nhost: test\r\nauthorization: Bearer HEADER-SECRET\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/chat/completions?key=QUERY-SECRET HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer HEADER-SECRET\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     ));
     assert_eq!(client.answer().status, 200);
