@@ -2,6 +2,8 @@
 //! another dialect gets, and back. What one dialect does by itself is in its own suite.
 
 mod answers;
+mod own_protocol;
+mod prefixes;
 mod requests;
 
 use edgeway_core::chat::{Warnings, replay};

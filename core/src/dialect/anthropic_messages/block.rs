@@ -73,17 +73,31 @@ pub(super) fn read(block: Json<'_>, origin: Origin, at: At<'_>, parts: &mut Vec<
         Some(Json::String(kind)) => match kind.as_ref() {
             "text" => Part::Text(text(fields, at)?),
             "image" => media(fields, MediaKind::Image, at)?,
+            "document" if holds_pictures(&fields) => opaque(fields),
             "document" => media(fields, MediaKind::Document, at)?,
             "thinking" => Part::Reasoning(thinking(fields, origin, at)?),
             "redacted_thinking" => Part::Reasoning(redacted(fields, origin, at)?),
             "tool_use" => return tool_use(fields, origin, at, parts),
             "tool_result" => Part::ToolResult(tool_result(fields, origin, at)?),
-            _ => Part::Opaque(Opaque { dialect: ME, value: Value::from(Json::Object(fields)) }),
+            _ => opaque(fields),
         },
         Some(other) => return Err(at.field("type").wrong(other, "a string")),
     };
     parts.push(part);
     Ok(())
+}
+
+fn opaque(fields: Members<'_>) -> Part {
+    Part::Opaque(Opaque { dialect: ME, value: Value::from(Json::Object(fields)) })
+}
+
+/// Whether a document is made of blocks of which some are no text: its text alone would not stand for it.
+fn holds_pictures(fields: &Members<'_>) -> bool {
+    let is_text = |block: &Json<'_>| block.get("type").and_then(Json::as_str) == Some("text");
+    match find(fields, "source").and_then(|source| source.get("content")) {
+        Some(Json::Array(blocks)) => !blocks.iter().all(is_text),
+        _ => false,
+    }
 }
 
 /// Reads a text block.

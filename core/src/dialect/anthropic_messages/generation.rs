@@ -85,6 +85,8 @@ pub(super) struct Generation {
     /// Whether `output_config.format` and `strict` tools are taken.
     pub(super) schemas: bool,
     pub(super) forcing: Forcing,
+    /// Whether `system` messages may stand in the conversation (from 4.8 on).
+    pub(super) system_turns: bool,
 }
 
 const NO_EFFORT: &[Effort] = &[];
@@ -98,12 +100,12 @@ impl Generation {
     pub(super) fn of(model: &str) -> Self {
         use {Forcing as F, Off as O, SamplingRule as S, Thinking as T};
         let row = |thinking, off, sampling, prefill, efforts, schemas, forcing| {
-            Generation { thinking, off, sampling, prefill, efforts, schemas, forcing }
+            Generation { thinking, off, sampling, prefill, efforts, schemas, forcing, system_turns: false }
         };
         let Some(name) = Name::parse(model) else {
             return row(T::Budget, O::Default, S::Any, true, NO_EFFORT, false, F::WithoutThinking);
         };
-        match (name.family, name.version) {
+        let generation = match (name.family, name.version) {
             (_, Some((0..=2, _) | (3, 0..=5)))        => row(T::Never,            O::Default,      S::Any,      true,  NO_EFFORT, false, F::Yes),
             (_, Some((3, _) | (4, 0)))                => row(T::Budget,           O::Default,      S::Any,      true,  NO_EFFORT, false, F::WithoutThinking),
             ("opus", Some((4, 5)))                    => row(T::Budget,           O::Default,      S::OneOfTwo, true,  TO_HIGH,   true,  F::WithoutThinking),
@@ -116,7 +118,8 @@ impl Generation {
             ("haiku", Some((5, 5)))                   => row(T::Adaptive,         O::Disabled,     S::Defaults, false, ALL,       true,  F::Yes),
             ("sonnet", Some((5, 5)))                  => row(T::Adaptive,         O::BetweenTools, S::Defaults, false, ALL,       true,  F::No),
             _                                         => row(T::Adaptive,         O::Never,        S::Defaults, false, ALL,       true,  F::No),
-        }
+        };
+        Generation { system_turns: name.version >= Some((4, 8)), ..generation }
     }
 
     /// The level to send for `wanted`: the same, or the nearest one below, or the lowest.
@@ -197,6 +200,13 @@ mod tests {
         assert_eq!(off("claude-opus-5-5"), Off::Never);
         assert_eq!(off("claude-mythos-preview"), Off::Never);
         assert_eq!(off("claude-opus-9"), Off::Never);
+    }
+
+    #[test]
+    fn instructions_may_stand_in_a_conversation_from_4_8_on() {
+        let takes = |model| Generation::of(model).system_turns;
+        assert!(takes("claude-opus-4-8") && takes("claude-sonnet-5") && takes("claude-fable-5-1"));
+        assert!(!takes("claude-opus-4-7") && !takes("claude-mythos-preview") && !takes("deepseek-chat"));
     }
 
     #[test]

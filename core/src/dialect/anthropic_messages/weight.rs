@@ -14,12 +14,15 @@ use serde_json::Value;
 
 use crate::dialect::Weight;
 
+/// Where it is kept that the caller gave an effort and said nothing of thinking.
+pub(super) const EFFORT_ALONE: &str = "output_config.effort.alone";
+
 /// See [`crate::dialect::Dialect::weight`].
 pub(super) fn of(field: &str, value: &Value) -> Weight {
     match field {
         "container" | "mcp_servers" | "inference_geo" => Weight::Essential,
         "thinking" if value.get("type").is_some() => Weight::Nothing,
-        "source" | "eager_input_streaming" => Weight::Nothing,
+        "source" | "eager_input_streaming" | EFFORT_ALONE => Weight::Nothing,
         "speed" if value == "standard" => Weight::Nothing,
         "defer_loading" if *value == false => Weight::Nothing,
         "citations" if *value == serde_json::json!({ "enabled": false }) => Weight::Nothing,

@@ -3,6 +3,7 @@
 //! | canonical | here |
 //! |---|---|
 //! | system and developer messages | the `system` field, in their order; `moved` when one stood after another message |
+//! | the same in the conversation, for models that take it | a `system` message behind the user's, where the API wants it: what was sent before stays as it was |
 //! | neighbouring tool and user messages | one user message, tool results first |
 //! | neighbouring assistant messages | one assistant message |
 //! | no user message at the front | a user message is filled in |
@@ -57,7 +58,10 @@ impl fmt::Display for At {
 
 /// Encodes `messages` for `target`.
 pub(super) fn encode<'a>(messages: &'a [Message], target: Target<'_>, warnings: &mut Warnings) -> Result<Conversation<'a>> {
-    let mut writer = Writer { conversation: Conversation::empty(), results: 0, target, warnings };
+    // Clouds that host Claude do not take instructions in the conversation; Anthropic does.
+    let system_turns = Generation::of(target.model).system_turns && target.quirks.beta_headers;
+    let mut writer =
+        Writer { conversation: Conversation::empty(), results: 0, system_turns, waiting: Vec::new(), target, warnings };
     for (index, message) in messages.iter().enumerate() {
         writer.message(index, message)?;
     }
@@ -69,6 +73,10 @@ struct Writer<'a, 't, 'w> {
     target: Target<'t>,
     /// How many tool results open the user message under way.
     results: usize,
+    /// Whether instructions may stand in the conversation.
+    system_turns: bool,
+    /// Instructions that wait for their place behind the user's message.
+    waiting: Vec<Block<'a>>,
     warnings: &'w mut Warnings,
 }
 
@@ -92,15 +100,25 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     fn system(&mut self, index: usize, message: &'a Message) -> Result<()> {
-        if !self.conversation.messages.is_empty() {
-            self.warnings.push(WarningCode::Moved, format!("messages[{index}]"), "system text goes first");
-        }
+        let wait = match self.conversation.messages.last() {
+            None => false,
+            Some(last) if self.system_turns => {
+                if last.role != "user" {
+                    self.warnings.push(WarningCode::Moved, format!("messages[{index}]"), "system text goes behind the user's");
+                }
+                true
+            }
+            Some(_) => {
+                self.warnings.push(WarningCode::Moved, format!("messages[{index}]"), "system text goes first");
+                false
+            }
+        };
         for (part, content) in message.parts.iter().enumerate() {
             let at = At { message: index, part };
             match content {
                 Part::Text(part) => {
                     let block = self.text(part, at);
-                    self.conversation.system.extend(block);
+                    if wait { &mut self.waiting } else { &mut self.conversation.system }.extend(block);
                 }
                 _ => {
                     return Err(Error::unsupported(
@@ -114,6 +132,9 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     fn turn(&mut self, role: &'static str, index: usize, message: &'a Message) -> Result<()> {
+        if role == "user" && !self.waiting.is_empty() && self.conversation.messages.last().is_some_and(|last| last.role == role) {
+            self.warnings.push(WarningCode::Moved, format!("messages[{index}]"), "the user's text goes before the system's");
+        }
         let mut calls = 0;
         for (part, content) in message.parts.iter().enumerate() {
             let at = At { message: index, part };
@@ -137,8 +158,26 @@ impl<'a> Writer<'a, '_, '_> {
         Ok(())
     }
 
+    /// Gives waiting instructions their place: behind the user's message and before the model's, or in
+    /// front of all where there is no such place.
+    fn settle(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let content = std::mem::take(&mut self.waiting);
+        match self.conversation.messages.last() {
+            Some(last) if last.role == "user" => {
+                self.conversation.messages.push(wire::Message { role: "system", content, extra: None });
+            }
+            _ => self.conversation.system.extend(content),
+        }
+    }
+
     /// Appends a block to the message under way, or begins one.
     fn place(&mut self, role: &'static str, extra: &'a Extra, block: Block<'a>, result: bool) {
+        if role == "assistant" {
+            self.settle();
+        }
         if self.conversation.messages.last().is_none_or(|last| last.role != role) {
             if self.conversation.messages.is_empty() && role == "assistant" {
                 self.warnings.push(WarningCode::Filled, "messages[0]", "the first message must be the user's");
@@ -257,6 +296,7 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     fn finish(mut self, count: usize) -> Result<Conversation<'a>> {
+        self.settle();
         if self.conversation.messages.is_empty() {
             self.warnings.push(WarningCode::Filled, "messages", "at least one user message is needed");
             self.conversation.messages.push(filler());

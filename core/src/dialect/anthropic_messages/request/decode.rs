@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::ME;
 use super::super::block::{self, Members, Origin, cache, keep, members};
+use super::super::weight::EFFORT_ALONE;
 use crate::chat::{
     ChatRequest, Effort, Extra, FunctionTool, HostedTool, Message, OutputFormat, Part, ReasoningConfig, Role, Tool, ToolChoice,
 };
@@ -17,7 +18,7 @@ use crate::wire::json::{At, Json};
 pub(in super::super) fn decode(body: &[u8]) -> Result<ChatRequest> {
     let fields = members(Json::parse(body)?, At::Root)?;
     let mut request = ChatRequest { stream_usage: true, ..ChatRequest::default() };
-    let (mut system, mut messages) = (None, None);
+    let (mut system, mut messages, mut thinks) = (None, None, false);
     for (key, value) in fields {
         if value.is_null() {
             continue;
@@ -30,7 +31,10 @@ pub(in super::super) fn decode(body: &[u8]) -> Result<ChatRequest> {
             "max_tokens" => request.max_tokens = Some(value.integer(at, 0..=u64::MAX)?),
             "tools" => request.tools = tools(value.array(at)?, at)?,
             "tool_choice" => tool_choice(members(value, at)?, at, &mut request)?,
-            "thinking" => thinking(value, at, &mut request)?,
+            "thinking" => {
+                thinks = true;
+                thinking(value, at, &mut request)?;
+            }
             "output_config" => output_config(members(value, at)?, at, &mut request)?,
             "output_format" => request.output = output_format(value, at)?,
             "temperature" => request.sampling.temperature = Some(value.number(at, 0.0..=1.0)?),
@@ -42,6 +46,10 @@ pub(in super::super) fn decode(body: &[u8]) -> Result<ChatRequest> {
             "stream" => request.stream = value.boolean(at)?,
             _ => request.extra.insert(ME, key.as_ref(), Value::from(value)),
         }
+    }
+    if !thinks && request.reasoning.is_some() {
+        // Effort alone is not only about thinking: whether the model thinks stays its own default.
+        request.extra.insert(ME, EFFORT_ALONE, true.into());
     }
     if request.model.is_empty() {
         return Err(At::Root.field("model").missing("the name of a model"));

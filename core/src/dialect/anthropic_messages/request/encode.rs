@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::ME;
 use super::super::generation::{Generation, SamplingRule};
+use super::super::weight::EFFORT_ALONE;
 use super::super::wire::{self, Block, Fields};
 use super::{conversation, reasoning, schema, tools};
 use crate::chat::{ChatRequest, OutputFormat, Tool, WarningCode, Warnings};
@@ -72,7 +73,7 @@ pub(in super::super) fn encode(request: &ChatRequest, target: Target<'_>, warnin
         metadata: metadata(request),
         service_tier: service_tier(request, warnings),
         stream: request.stream,
-        extra: Fields { extra: &request.extra, but: &["thinking", "output_config", "metadata"] },
+        extra: Fields { extra: &request.extra, but: &["thinking", "output_config", "metadata", EFFORT_ALONE] },
     };
     let body = serde_json::to_vec(&body)
         .map_err(|error| Error::new(crate::ErrorKind::Internal, "The request could not be written.").source(error))?;

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use super::super::ME;
 use super::super::generation::{Forcing, Generation, Off, Thinking};
+use super::super::weight::EFFORT_ALONE;
 use super::conversation::Conversation;
 use crate::chat::{ChatRequest, Effort, ReasoningConfig, WarningCode, Warnings};
 use crate::dialect::Target;
@@ -64,6 +65,8 @@ pub(super) fn plan<'a>(
     if let Some(whole) = own.filter(|own| own.get("type").is_some()) {
         planner.plan.thinking = Some(Cow::Borrowed(whole));
         planner.plan.on = config.budget_tokens != Some(0);
+        planner.effort(config.effort);
+    } else if request.extra.field(ME, EFFORT_ALONE).is_some() {
         planner.effort(config.effort);
     } else {
         planner.decide(&config, conversation, forced);

@@ -135,7 +135,8 @@ fn encode_assistant(message: &Message, at: At<'_>, messages: &mut Array<'_>, enc
     let mut object = messages.object();
     object.field("role", "assistant");
     object.some("name", &message.name);
-    match content.is_empty() && !calls.is_empty() {
+    let elsewhere = !calls.is_empty() || message.extra.field(DIALECT, "audio").is_some();
+    match content.is_empty() && elsewhere {
         true => object.field("content", &()),
         false => encode_content(&content, at, "", &mut object, encoding)?,
     }
