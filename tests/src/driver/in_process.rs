@@ -72,8 +72,7 @@ impl Running for Core {
     fn turn(&mut self, turn: &Turn, request: &Request) -> Result<Observed, String> {
         let answers = turn.upstream.iter().map(|exchange| exchange.answer.clone());
         *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers.collect();
-        let mut builder =
-            http::Request::builder().method(request.method.as_str()).uri(&request.path).header("host", "localhost");
+        let mut builder = http::Request::builder().method(request.method.as_str()).uri(&request.path).header("host", "localhost");
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
