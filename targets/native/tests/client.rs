@@ -265,15 +265,17 @@ fn a_kept_connection_that_the_provider_has_closed_is_replaced() {
 fn an_early_refusal_of_a_large_upload_is_read() {
     let address = provider(|mut connection| {
         connection.head();
-        connection.send("HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig");
-        connection.shutdown(std::net::Shutdown::Write).expect("open");
+        connection.send("HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig");
         connection.rest();
     });
     runtime().block_on(async {
-        let body = Bytes::from(vec![b'x'; 16 << 20]);
-        let response = port().send(outbound(address, body.to_vec())).await.expect("an answer");
-        assert_eq!(response.status(), 413);
-        assert_eq!(whole(response).await.expect("the body"), "big");
+        let port = port();
+        // Twice: a connection that holds half a request is not used again.
+        for _ in 0..2 {
+            let response = port.send(outbound(address, vec![b'x'; 16 << 20])).await.expect("an answer");
+            assert_eq!(response.status(), 413);
+            assert_eq!(whole(response).await.expect("the body"), "big");
+        }
     });
 }
 
