@@ -76,3 +76,27 @@ fn a_picture_among_the_thoughts_is_no_part_of_the_answer() {
     assert!(warnings.contains("a block of gemini"), "{warnings}");
     assert_eq!(answered(GEMINI, &gemini, GEMINI).0["candidates"][0]["content"], gemini["candidates"][0]["content"]);
 }
+
+#[test]
+fn an_end_that_has_no_name_elsewhere_is_told_by_its_own() {
+    let gemini = |reason: &str| json!({"candidates": [{"finishReason": reason, "content": {"role": "model", "parts": [{"text": "Hi"}]}}], "usageMetadata": {}});
+    for (reason, openai, anthropic) in [
+        ("STOP", "stop", "end_turn"),
+        ("MAX_TOKENS", "length", "max_tokens"),
+        ("CONTINUATION", "length", "max_tokens"),
+        ("SAFETY", "content_filter", "refusal"),
+        ("MODEL_ARMOR", "content_filter", "refusal"),
+    ] {
+        let (body, warnings, _) = answered(GEMINI, &gemini(reason), OPENAI);
+        assert_eq!((&body["choices"][0]["finish_reason"], warnings.as_str()), (&json!(openai), ""), "{reason}");
+        assert_eq!(body["choices"][0]["native_finish_reason"], reason);
+        let (body, warnings, _) = answered(GEMINI, &gemini(reason), ANTHROPIC);
+        assert_eq!((&body["stop_reason"], warnings.as_str()), (&json!(anthropic), ""), "{reason}");
+        assert_eq!(answered(GEMINI, &gemini(reason), GEMINI).0["candidates"][0]["finishReason"], reason);
+    }
+    for reason in ["MALFORMED_FUNCTION_CALL", "LANGUAGE", "OTHER", "WHATEVER_COMES"] {
+        let said = format!("why=\"the provider said `{reason}`\"");
+        assert_eq!(answered(GEMINI, &gemini(reason), OPENAI).1, format!("approximated;at=\"choices[0].finish_reason\";{said}"));
+        assert_eq!(answered(GEMINI, &gemini(reason), ANTHROPIC).1, format!("approximated;at=\"stop_reason\";{said}"));
+    }
+}

@@ -162,6 +162,10 @@ pub(super) fn encode(response: &ChatResponse, reply: &Reply, warnings: &mut Warn
     }
     let calls = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    let stop_reason = stop_reason(&choice.finish, calls, refused);
+    if stop_reason == "end_turn" && choice.finish.unified != Finish::Stop && !choice.finish.raw.is_empty() {
+        warnings.push(WarningCode::Approximated, "stop_reason", format!("the provider said `{}`", choice.finish.raw));
+    }
     let own = |field| response.extra.field(ME, field);
     let answer = Answer {
         id: &message_id(&response.id, reply),
@@ -169,7 +173,7 @@ pub(super) fn encode(response: &ChatResponse, reply: &Reply, warnings: &mut Warn
         role: "assistant",
         model: if response.model.is_empty() { &reply.model } else { &response.model },
         content: choice.parts.iter().filter_map(|part| content_block(part, warnings)).collect(),
-        stop_reason: Some(stop_reason(&choice.finish, calls, refused)),
+        stop_reason: Some(stop_reason),
         stop_sequence: choice.finish.stop_sequence.as_deref(),
         stop_details: own("stop_details"),
         container: own("container"),

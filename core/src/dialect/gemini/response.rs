@@ -3,10 +3,9 @@
 //! | `finishReason` | common name |
 //! |---|---|
 //! | STOP | `Stop`, or `ToolCalls` when the answer holds calls |
-//! | MAX_TOKENS | `Length` |
-//! | SAFETY, RECITATION, BLOCKLIST, PROHIBITED_CONTENT, SPII, IMAGE_SAFETY, IMAGE_PROHIBITED_CONTENT, IMAGE_RECITATION | `ContentFilter` |
+//! | MAX_TOKENS, CONTINUATION (only Google can continue it) | `Length` |
+//! | SAFETY, RECITATION, BLOCKLIST, PROHIBITED_CONTENT, SPII, ESCALATION, MODEL_ARMOR, IMAGE_SAFETY, IMAGE_PROHIBITED_CONTENT, IMAGE_RECITATION | `ContentFilter` |
 //! | MALFORMED_FUNCTION_CALL, UNEXPECTED_TOOL_CALL, TOO_MANY_TOOL_CALLS, MALFORMED_RESPONSE, MISSING_THOUGHT_SIGNATURE | `Error` |
-//! | CONTINUATION | `Pause` |
 //! | LANGUAGE, NO_IMAGE, IMAGE_OTHER, OTHER, what is new | `Other` |
 //!
 //! A refused prompt has no candidates but `promptFeedback.blockReason`; it is one choice without
@@ -104,12 +103,14 @@ pub(super) fn finish(raw: &str, has_calls: bool) -> FinishReason {
     let unified = match raw {
         "STOP" if has_calls => Finish::ToolCalls,
         "STOP" => Finish::Stop,
-        "MAX_TOKENS" => Finish::Length,
+        "MAX_TOKENS" | "CONTINUATION" => Finish::Length,
         "SAFETY"
         | "RECITATION"
         | "BLOCKLIST"
         | "PROHIBITED_CONTENT"
         | "SPII"
+        | "ESCALATION"
+        | "MODEL_ARMOR"
         | "IMAGE_SAFETY"
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION" => Finish::ContentFilter,
@@ -118,7 +119,6 @@ pub(super) fn finish(raw: &str, has_calls: bool) -> FinishReason {
         | "TOO_MANY_TOOL_CALLS"
         | "MALFORMED_RESPONSE"
         | "MISSING_THOUGHT_SIGNATURE" => Finish::Error,
-        "CONTINUATION" => Finish::Pause,
         _ => Finish::Other,
     };
     FinishReason::new(unified, raw)
@@ -134,7 +134,6 @@ pub(super) fn finish_name(reason: &FinishReason) -> &str {
         Finish::Stop | Finish::ToolCalls => "STOP",
         Finish::Length => "MAX_TOKENS",
         Finish::ContentFilter => "SAFETY",
-        // CONTINUATION would make SDKs ask again with a token that nobody has.
         Finish::Pause | Finish::Error | Finish::Other => "OTHER",
     }
 }
