@@ -23,6 +23,7 @@ pub mod carry;
 mod event;
 mod extra;
 mod message;
+mod place;
 mod replay;
 mod request;
 mod response;
@@ -37,6 +38,7 @@ pub use message::{
     CacheControl, Media, MediaKind, MediaSource, Message, Opaque, Part, Reasoning, Refusal, Role, Signature, Text, ToolCall,
     ToolResult,
 };
+pub use place::Places;
 pub use replay::replay;
 pub use request::{ChatRequest, Effort, LogProbs, OutputFormat, ReasoningConfig, Sampling};
 pub use response::{ChatResponse, Choice, Finish, FinishReason, TokenLogProb};

@@ -1,10 +1,11 @@
 //! A chat request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Extra, Message, Part, Role, Tool, ToolChoice};
+use super::{Extra, Message, Part, Places, Role, Tool, ToolChoice};
 use crate::dialect::DialectId;
 use crate::error::{Error, Result};
 
@@ -15,6 +16,8 @@ pub struct ChatRequest {
     pub model: String,
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
+    /// Where the caller's bytes hold the messages.
+    pub places: Places,
     /// Tools in the caller's order.
     pub tools: Vec<Tool>,
     /// Which of them may or must be called.
@@ -50,6 +53,26 @@ pub struct ChatRequest {
 }
 
 impl ChatRequest {
+    /// A canonical path as a caller of `dialect` knows it: the parameter's own name, or where the message stands.
+    pub fn named<'a>(&self, dialect: DialectId, at: &'a str) -> Cow<'a, str> {
+        match dialect.codec().parameter(at) {
+            same if same == at => self.places.name(at),
+            own => Cow::Borrowed(own),
+        }
+    }
+
+    /// The refusal of this request in the words of a caller of `dialect`.
+    pub fn refused(&self, dialect: DialectId, mut error: Error) -> Error {
+        if let Some(at) = error.param.take() {
+            let own = self.named(dialect, &at);
+            if own != at {
+                error.message = error.message.replace(&format!("`{at}"), &format!("`{own}"));
+            }
+            error.param = Some(own.into_owned());
+        }
+        error
+    }
+
     /// Refuses what a provider of `dialect` has no place for and what cannot be left out: fields that
     /// their own dialect calls essential, and another dialect's blocks in what the model is told.
     /// (Blocks of its own earlier answers only explain these; they are left out with a warning.)

@@ -4,6 +4,7 @@
 //! (RFC 9651) such as `dropped;at="logit_bias", moved;at="messages[3]";why="system text goes first"`,
 //! and the operator in the request's record.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// What happened to a field.
@@ -65,11 +66,11 @@ impl Warnings {
     }
 
     /// Names each field anew: `name` gives the caller's own path of a parameter.
-    pub fn rename(&mut self, name: impl Fn(&str) -> &str) {
+    pub fn rename(&mut self, name: impl for<'a> Fn(&'a str) -> Cow<'a, str>) {
         for warning in &mut self.0 {
             let own = name(&warning.at);
             if own != warning.at {
-                warning.at = own.to_owned();
+                warning.at = own.into_owned();
             }
         }
     }

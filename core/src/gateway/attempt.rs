@@ -169,13 +169,11 @@ impl<'a> Attempts<'a> {
         let mut warnings = Warnings::default();
         let target =
             Target { provider: &row.name, model: &candidate.target.model, quirks: &row.quirks, limits: candidate.target.limits };
-        let caller = self.payload.dialect.codec();
-        let encoded = dialect.codec().encode_request(self.payload.chat()?, target, &mut warnings).map_err(|mut error| {
-            error.param = error.param.map(|param| caller.parameter(&param).to_owned());
-            error
-        });
+        let caller = self.payload.dialect;
+        let chat = self.payload.chat()?;
+        let encoded = dialect.codec().encode_request(chat, target, &mut warnings).map_err(|error| chat.refused(caller, error));
         let EncodedRequest { body, mut headers } = encoded?;
-        warnings.rename(|at| caller.parameter(at));
+        warnings.rename(|at| chat.named(caller, at));
         let passthrough = dialect == self.payload.dialect;
         if passthrough {
             // The caller's own word goes before what its body lets guess.

@@ -37,8 +37,9 @@ fn sent(from: DialectId, body: &Value, to: To) -> Result<(Value, String)> {
     let row = catalog::find(to.0).expect("a provider of the catalog");
     let target = Target { provider: to.0, model: to.1, quirks: &row.quirks, limits: edgeway_core::model::limits(to.1) };
     let mut warnings = Warnings::default();
-    let encoded = row.dialect_for(from).codec().encode_request(&request, target, &mut warnings)?;
-    warnings.rename(|at| from.codec().parameter(at));
+    let encoded = row.dialect_for(from).codec().encode_request(&request, target, &mut warnings);
+    let encoded = encoded.map_err(|error| request.refused(from, error))?;
+    warnings.rename(|at| request.named(from, at));
     Ok((serde_json::from_slice(&encoded.body).expect("JSON"), warnings.header()))
 }
 
@@ -46,7 +47,7 @@ fn sent(from: DialectId, body: &Value, to: To) -> Result<(Value, String)> {
 fn refusal(from: DialectId, body: &Value, to: To) -> (String, String) {
     let error = sent(from, body, to).expect_err("refused");
     assert_eq!(error.status().as_u16(), 400, "{}", error.message);
-    (error.param.map(|param| from.codec().parameter(&param).to_owned()).unwrap_or_default(), error.message)
+    (error.param.unwrap_or_default(), error.message)
 }
 
 /// What a caller gets of a provider's whole answer: the body, the warnings, and the same as a stream.

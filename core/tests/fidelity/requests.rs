@@ -77,7 +77,7 @@ fn blocks_that_only_one_provider_reads_are_refused_in_what_the_model_is_told() {
     let code = json!({"executableCode": {"language": "PYTHON", "code": "1"}});
     let told = plain(GEMINI, json!({"contents": [{"role": "user", "parts": [code]}]}));
     for to in [GPT, CLAUDE] {
-        assert_eq!(refusal(GEMINI, &told, to).0, "messages[0].content[0]");
+        assert_eq!(refusal(GEMINI, &told, to).0, "contents[0].parts[0]");
     }
     // In an earlier answer they only explain how it came about.
     let said = json!({"contents": [
@@ -87,7 +87,7 @@ fn blocks_that_only_one_provider_reads_are_refused_in_what_the_model_is_told() {
     ]});
     for to in [GPT, CLAUDE] {
         let (_, warnings) = sent(GEMINI, &plain(GEMINI, said.clone()), to).expect("sent");
-        assert!(warnings.contains("dropped;at=\"messages[1].content[0]\""), "{warnings}");
+        assert!(warnings.contains("dropped;at=\"contents[1].parts[0]\""), "{warnings}");
     }
 }
 
@@ -172,5 +172,39 @@ fn a_schema_keeps_its_order_and_its_description() {
         let (body, warnings) = sent(OPENAI, &plain(OPENAI, openai.clone()), to).expect("sent");
         assert_eq!(body.pointer(place).expect("a schema")["description"], "A city.");
         assert_eq!(warnings, "");
+    }
+}
+
+#[test]
+fn what_is_lost_or_refused_is_found_where_the_caller_wrote_it() {
+    let file = json!({"type": "image", "source": {"type": "file", "file_id": "f1"}});
+    let shown = json!({"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}, "transformations": {"oversized_image": "error"}});
+    let claude = |last: serde_json::Value| {
+        plain(
+            ANTHROPIC,
+            json!({"system": [{"type": "text", "text": "s"}, {"type": "text", "text": "t", "citations": [{"type": "char_location"}]}], "messages": [
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [shown]}, {"type": "text", "text": "b"}, last]},
+            ]}),
+        )
+    };
+    for to in [GPT, GEMINI_25] {
+        let (param, message) = refusal(ANTHROPIC, &claude(file.clone()), to);
+        assert_eq!(param, "messages[2].content[2]", "{message}");
+        assert!(!message.contains("messages[4]"), "{message}");
+        let (_, warnings) = sent(ANTHROPIC, &claude(json!({"type": "text", "text": "c"})), to).expect("sent");
+        assert!(warnings.contains("dropped;at=\"system[1].citations\""), "{warnings}");
+        assert!(warnings.contains("dropped;at=\"messages[2].content[0].transformations\""), "{warnings}");
+    }
+    let gemini = plain(
+        GEMINI,
+        json!({"systemInstruction": {"parts": [{"text": "s"}]}, "contents": [
+            {"role": "user", "parts": [{"text": "a"}]},
+            {"role": "user", "parts": [{"text": "b"}, {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://x/y.pdf"}}]},
+        ]}),
+    );
+    for to in [GPT, CLAUDE] {
+        assert_eq!(refusal(GEMINI, &gemini, to).0, "contents[1].parts[1]");
     }
 }

@@ -227,6 +227,7 @@ impl Dice {
         ChatRequest {
             model: "the-model".into(),
             messages,
+            places: Default::default(),
             tools,
             tool_choice,
             parallel_tool_calls,

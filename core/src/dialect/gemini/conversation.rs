@@ -21,7 +21,7 @@ use std::fmt;
 use super::content::{self, Flaw, Reader, UNSIGNED};
 use super::family::Family;
 use super::wire::{self, Content, Str};
-use crate::chat::{Message, Part, Role, WarningCode, Warnings, carry};
+use crate::chat::{Message, Part, Places, Role, WarningCode, Warnings, carry};
 use crate::dialect::DialectId;
 use crate::error::{Error, Result};
 
@@ -49,13 +49,15 @@ impl Calls {
     }
 }
 
-/// Decodes the conversation.
-pub(super) fn decode(instruction: Option<Content<'_>>, contents: Vec<Content<'_>>) -> Result<Vec<Message>> {
-    let mut messages = Vec::with_capacity(contents.len() + 1);
+/// Decodes the conversation, and notes where its messages stand.
+pub(super) fn decode(instruction: Option<Content<'_>>, contents: Vec<Content<'_>>) -> Result<(Vec<Message>, Places)> {
+    let mut messages: Vec<Message> = Vec::with_capacity(contents.len() + 1);
+    let mut places = Places::default();
     if let Some(instruction) = instruction {
         let parts = plain_parts(instruction, "systemInstruction")?;
         if !parts.is_empty() {
             messages.push(Message::new(Role::System, parts));
+            places.push("systemInstruction", "parts", 0);
         }
     }
     let mut calls = Calls::default();
@@ -80,11 +82,16 @@ pub(super) fn decode(instruction: Option<Content<'_>>, contents: Vec<Content<'_>
             user_parts(content, &at, &mut calls, &mut messages)?;
         }
         after_model = is_model;
+        let mut first = 0;
+        for message in &messages[places.len()..] {
+            places.push(at.clone(), "parts", first);
+            first += message.parts.len();
+        }
         if let Some(message) = messages.last_mut() {
             message.extra.extend(DialectId::Gemini, rest);
         }
     }
-    Ok(messages)
+    Ok((messages, places))
 }
 
 fn plain_parts(content: Content<'_>, at: &str) -> Result<Vec<Part>> {

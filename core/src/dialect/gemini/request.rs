@@ -39,9 +39,11 @@ pub(super) fn decode(head: RequestHead<'_>, body: &[u8]) -> Result<ChatRequest> 
         .ok_or_else(|| Error::invalid("model", "The path names no model; post to /v1beta/models/{model}:generateContent."))?;
     let contents =
         wire.contents.ok_or_else(|| Error::invalid("contents", "`contents` is missing; send at least one content."))?;
+    let (messages, places) = conversation::decode(wire.system_instruction.map(|instruction| instruction.0), contents)?;
     let mut request = ChatRequest {
         model: model.strip_prefix("models/").unwrap_or(&model).to_owned(),
-        messages: conversation::decode(wire.system_instruction.map(|instruction| instruction.0), contents)?,
+        messages,
+        places,
         metadata: wire.labels.unwrap_or_default(),
         service_tier: wire.service_tier.map(Str::into_string).filter(|tier| tier != "unspecified"),
         stream: head.stream.unwrap_or(false),

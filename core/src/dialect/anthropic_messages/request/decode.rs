@@ -59,9 +59,14 @@ pub(in super::super) fn decode(body: &[u8]) -> Result<ChatRequest> {
     }
     let at = At::Root.field("messages");
     let messages = messages.ok_or_else(|| at.missing("an array of messages"))?;
-    if messages.is_empty() {
+    if messages.0.is_empty() {
         return Err(at.invalid("is empty; send at least one message"));
     }
+    let (messages, places) = messages;
+    if system.is_some() {
+        request.places.push("system", "", 0);
+    }
+    places.into_iter().for_each(|(message, first)| request.places.push(format!("messages[{message}]"), "content", first));
     request.messages = system.into_iter().chain(messages).collect();
     Ok(request)
 }
@@ -87,13 +92,22 @@ fn is_empty_text(part: &Part) -> bool {
     matches!(part, Part::Text(text) if text.text.is_empty() && text.cache.is_none() && text.extra.is_empty())
 }
 
-fn messages(items: Vec<Json<'_>>, at: At<'_>) -> Result<Vec<Message>> {
-    let mut messages = Vec::with_capacity(items.len() + 1);
+/// Messages, and for each which of the caller's it is of and the first of its parts there.
+type Placed = (Vec<Message>, Vec<(usize, usize)>);
+
+fn messages(items: Vec<Json<'_>>, at: At<'_>) -> Result<Placed> {
+    let (mut messages, mut places) = (Vec::with_capacity(items.len() + 1), Vec::with_capacity(items.len() + 1));
     for (index, item) in items.into_iter().enumerate() {
         let at = at.item(index);
+        let before = messages.len();
         message(members(item, at)?, at, &mut messages)?;
+        let mut first = 0;
+        for message in &messages[before..] {
+            places.push((index, first));
+            first += message.parts.len();
+        }
     }
-    Ok(messages)
+    Ok((messages, places))
 }
 
 fn message(fields: Members<'_>, at: At<'_>, messages: &mut Vec<Message>) -> Result<()> {

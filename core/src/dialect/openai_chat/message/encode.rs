@@ -27,9 +27,9 @@ pub(in super::super) fn encode(request: &ChatRequest, object: &mut Object<'_>, e
                 instruct(&mut messages, &instruction);
             }
         }
-        for part in &message.parts {
+        for (number, part) in message.parts.iter().enumerate() {
             if let Part::ToolResult(result) = part {
-                encode_result(result, message, index, &mut messages, &mut moved, encoding)?;
+                encode_result(result, message, (index, number), &mut messages, &mut moved, encoding)?;
             }
         }
         if message.role == Role::Tool {
@@ -196,21 +196,21 @@ fn call_id<'c>(id: &'c str, encoding: &Encoding<'_, '_>) -> Cow<'c, str> {
 struct Moved<'r> {
     result: &'r ToolResult,
     parts: Vec<&'r Part>,
-    /// Where they came from.
-    message: usize,
+    /// The message and the part of it that they came from.
+    place: (usize, usize),
 }
 
 /// A tool's result as a message; what cannot stand in one is left in `moved`.
 fn encode_result<'r>(
     result: &'r ToolResult,
     message: &Message,
-    index: usize,
+    place: (usize, usize),
     messages: &mut Array<'_>,
     moved: &mut Vec<Moved<'r>>,
     encoding: &mut Encoding<'_, '_>,
 ) -> Result<()> {
     let at = At::Root.field("messages");
-    let at = at.item(index);
+    let at = at.item(place.0);
     let (mut stays, goes): (Vec<&Part>, Vec<&Part>) =
         result.content.iter().partition(|part| matches!(part, Part::Text(_) | Part::Opaque(_)));
     let (note, marked);
@@ -227,7 +227,7 @@ fn encode_result<'r>(
     }
     if !goes.is_empty() {
         encoding.moved(at.field("content"), "media of a tool's result go to the next user message");
-        moved.push(Moved { result, parts: goes, message: index });
+        moved.push(Moved { result, parts: goes, place });
     }
     if let (true, Some(Part::Text(text))) = (encoding.keeps_cache(&result.cache), stays.last()) {
         marked = Part::Text(Text { cache: result.cache.clone(), ..text.clone() });
@@ -260,14 +260,15 @@ fn encode_moved(
     let mut object = messages.object();
     object.field("role", "user");
     let mut content = object.array("content");
-    for Moved { result, parts, message } in moved.drain(..) {
+    for Moved { result, parts, place } in moved.drain(..) {
         let id = call_id(&result.call_id, encoding);
         let name = result.name.as_deref().or_else(|| called(request, &result.call_id));
         let tool = name.map(|name| format!(" of {name}")).unwrap_or_default();
         part::encode(&Part::text(format!("The result{tool} (call {id}):")), At::Root, &mut content, encoding)?;
         let at = At::Root.field("messages");
-        let at = at.item(message);
+        let at = at.item(place.0);
         let at = at.field("content");
+        let at = at.item(place.1);
         parts.iter().try_for_each(|part| part::encode(part, at, &mut content, encoding))?;
     }
     Ok(())
