@@ -50,15 +50,10 @@ impl Extra {
 
     fn weighed(&self, dialect: DialectId) -> impl Iterator<Item = (DialectId, &str, Weight)> {
         self.0.iter().filter(move |(owner, _)| **owner != dialect).flat_map(|(owner, fields)| {
-            let weigh = |value: &Value| match value {
-                Value::Null => Weight::Nothing,
-                Value::Array(none) if none.is_empty() => Weight::Nothing,
-                Value::Object(none) if none.is_empty() => Weight::Nothing,
-                _ => Weight::Wish,
-            };
-            fields.iter().map(move |(field, value)| match weigh(value) {
-                Weight::Nothing => (*owner, field.as_str(), Weight::Nothing),
-                _ => (*owner, field.as_str(), owner.codec().weight(field, value)),
+            fields.iter().map(move |(field, value)| match owner.codec().weight(field, value) {
+                // A wish for nothing.
+                Weight::Wish if is_empty(value) => (*owner, field.as_str(), Weight::Nothing),
+                weight => (*owner, field.as_str(), weight),
             })
         })
     }
@@ -66,5 +61,14 @@ impl Extra {
     /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }

@@ -2,6 +2,7 @@
 //! another dialect gets, and back. What one dialect does by itself is in its own suite.
 
 mod answers;
+mod fields;
 mod own_protocol;
 mod prefixes;
 mod requests;

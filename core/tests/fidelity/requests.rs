@@ -24,7 +24,7 @@ fn a_plain_question_loses_nothing_and_says_nothing() {
 fn what_only_its_own_provider_can_do_is_refused_and_not_left_out() {
     let openai = [
         ("modalities", json!({"modalities": ["text", "audio"], "audio": {"format": "wav", "voice": "ash"}})),
-        ("web_search_options", json!({"web_search_options": {"search_context_size": "low"}})),
+        ("web_search_options", json!({"web_search_options": {}})),
         ("moderation", json!({"moderation": {"model": "m", "policy": {"output": {"mode": "block"}}}})),
         (
             "messages[1].audio",

@@ -20,6 +20,7 @@ pub(super) const EFFORT_ALONE: &str = "output_config.effort.alone";
 /// See [`crate::dialect::Dialect::weight`].
 pub(super) fn of(field: &str, value: &Value) -> Weight {
     match field {
+        "mcp_servers" if value.as_array().is_some_and(Vec::is_empty) => Weight::Nothing,
         "container" | "mcp_servers" | "inference_geo" => Weight::Essential,
         "thinking" if value.get("type").is_some() => Weight::Nothing,
         "source" | "eager_input_streaming" | EFFORT_ALONE => Weight::Nothing,
@@ -42,6 +43,7 @@ mod tests {
             ("container", json!("container_1"), Weight::Essential),
             ("inference_geo", json!("eu"), Weight::Essential),
             ("mcp_servers", json!([{"type": "url"}]), Weight::Essential),
+            ("mcp_servers", json!([]), Weight::Nothing),
             ("speed", json!("fast"), Weight::Wish),
             ("speed", json!("standard"), Weight::Nothing),
             ("thinking", json!({"type": "between_tools"}), Weight::Nothing),

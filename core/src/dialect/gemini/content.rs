@@ -321,6 +321,7 @@ pub(super) fn encode_result<'a>(
         match part {
             Part::Text(text) => {
                 note_cache(text.cache.is_some(), warnings);
+                own(&text.extra, at, warnings);
                 texts.push(text.text.as_str());
             }
             part => {

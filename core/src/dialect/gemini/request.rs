@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `functionDeclarations` | [`FunctionTool`]s; `parameters` (OpenAPI) become JSON Schema and leave as `parametersJsonSchema` |
 //! | any other key of a tool | a [`HostedTool`] each |
-//! | `functionCallingConfig` AUTO, ANY, NONE | [`ToolChoice`]; ANY with names is `Function` or `Allowed`, VALIDATED with names `Allowed` |
+//! | `functionCallingConfig` AUTO, ANY, NONE | [`ToolChoice`]; ANY with names is `Function` or `Allowed`, any other with names `Allowed` |
 //! | `responseMimeType` and a schema | [`OutputFormat`] |
 //! | `thinkingConfig` | reasoning, see [`super::family`] |
 //! | `labels` | metadata |
@@ -112,6 +112,7 @@ fn decode_choice(config: FunctionCallingConfig<'_>, request: &mut ChatRequest) -
     let mut names: Vec<String> = config.allowed_function_names.into_iter().flatten().map(Str::into_string).collect();
     let mode = config.mode.map(|mode| mode.to_ascii_uppercase());
     request.tool_choice = match mode.as_deref() {
+        None | Some("MODE_UNSPECIFIED" | "AUTO") if !names.is_empty() => Some(ToolChoice::Allowed { names, required: false }),
         None | Some("MODE_UNSPECIFIED") => None,
         Some("AUTO") => Some(ToolChoice::Auto),
         Some("NONE") => Some(ToolChoice::None),

@@ -91,7 +91,8 @@ impl Encoding<'_, '_> {
         }
     }
 
-    /// Notes that a signature of another dialect goes no further.
+    /// Notes that reasoning that another dialect signed goes no further. Signatures of what goes on are no
+    /// loss: nobody else can check them.
     pub(super) fn signature(&mut self, signature: &Option<Signature>, at: At<'_>) {
         if let Some(signature) = signature.as_ref().filter(|signature| signature.dialect != DIALECT) {
             self.warnings.dropped(at.to_string(), format!("signed by {}", signature.dialect.name()));
@@ -104,7 +105,6 @@ impl Encoding<'_, '_> {
             self.cache_is_lost();
         }
         self.extra_is_lost(&text.extra, at);
-        self.signature(&text.signature, at);
     }
 }
 

@@ -299,7 +299,6 @@ pub(super) fn encode_text(text: &Text, at: At<'_>, parts: &mut Array<'_>, encodi
     object.field("text", &text.text);
     encoding.cache(&mut object, &text.cache, &text.extra);
     encoding.extra(&mut object, &text.extra, at, &[]);
-    encoding.signature(&text.signature, at);
 }
 
 fn encode_media(media: &Media, at: At<'_>, parts: &mut Array<'_>, encoding: &mut Encoding<'_, '_>) -> Result<()> {
@@ -352,7 +351,6 @@ fn encode_media(media: &Media, at: At<'_>, parts: &mut Array<'_>, encoding: &mut
     drop(fields);
     encoding.cache(&mut object, &media.cache, &media.extra);
     encoding.extra(&mut object, &media.extra, at, &[inner]);
-    encoding.signature(&media.signature, at);
     Ok(())
 }
 

@@ -44,7 +44,8 @@ mod tests {
         for (field, value, weight) in [
             ("modalities", json!(["text"]), Weight::Nothing),
             ("modalities", json!(["text", "audio"]), Weight::Essential),
-            ("web_search_options", json!({"search_context_size": "low"}), Weight::Essential),
+            // Its mere presence switches the search on.
+            ("web_search_options", json!({}), Weight::Essential),
             ("moderation", json!({"model": "m", "policy": {"output": {"mode": "block"}}}), Weight::Essential),
             ("moderation", json!({"model": "m", "policy": {"output": {"mode": "score"}}}), Weight::Wish),
             ("audio", json!({"id": "audio_1"}), Weight::Essential),

@@ -174,7 +174,6 @@ fn encode_call(call: &ToolCall, at: At<'_>, calls: &mut Array<'_>, encoding: &mu
         encoding.cache_is_lost();
     }
     encoding.extra(&mut object, &call.extra, at, &[]);
-    encoding.signature(&call.signature, at);
 }
 
 /// No arguments are `{}` here: clients and chat templates parse the text.
