@@ -465,3 +465,14 @@ fn an_answer_that_is_not_json_is_the_providers_fault() {
     let (response, record) = world.ask(chat("an/claude", false));
     assert_eq!((response.status(), record.error), (StatusCode::BAD_GATEWAY, Some("upstream_invalid")));
 }
+
+#[test]
+fn an_answer_that_should_be_continued_is_refused_where_it_would_begin_anew() {
+    let body =
+        r#"{"model":"oa/gpt","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"{"}]}"#;
+    let world = world([]);
+    let (response, _) = world.ask(post("/v1/messages", body));
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert!(String::from_utf8_lossy(response.body()).contains("assistant message"), "{:?}", response.body());
+    assert!(world.http.sent().is_empty());
+}

@@ -222,6 +222,11 @@ pub trait Dialect: Send + Sync {
     /// The header in which this protocol gives the request's id: `x-request-id`, `request-id`.
     fn request_id_header(&self) -> &'static str;
 
+    /// Whether a request may end in an assistant message that the answer continues ("prefill").
+    fn continues_answers(&self) -> bool {
+        false
+    }
+
     /// Decodes a request. Refuses wrong types and missing fields with the field's path; keeps unknown
     /// fields in [`Extra`](crate::chat::Extra).
     fn decode_request(&self, head: RequestHead<'_>, body: &[u8]) -> Result<ChatRequest>;

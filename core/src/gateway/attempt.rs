@@ -17,7 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Uri};
 
 use crate::body::Body;
-use crate::chat::{ChatRequest, Warnings};
+use crate::chat::{ChatRequest, Role, Warnings};
 use crate::dialect::{Dialect, DialectId, EncodedRequest, Reply, RequestHead, StreamForm, Target};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -171,6 +171,9 @@ impl<'a> Attempts<'a> {
             Target { provider: &row.name, model: &candidate.target.model, quirks: &row.quirks, limits: candidate.target.limits };
         let caller = self.payload.dialect;
         let chat = self.payload.chat()?;
+        if caller.codec().continues_answers() && !dialect.codec().continues_answers() {
+            refuse_prefill(chat, &row.name)?;
+        }
         let encoded = dialect.codec().encode_request(chat, target, &mut warnings).map_err(|error| chat.refused(caller, error));
         let EncodedRequest { body, mut headers } = encoded?;
         warnings.rename(|at| chat.named(caller, at));
@@ -285,6 +288,20 @@ fn body_of(mut pieces: Vec<Bytes>, headers: &mut HeaderMap) -> Body {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
             Body::stream(stream::iter(pieces.into_iter().map(Ok)))
         }
+    }
+}
+
+/// A provider that begins anew would answer something else than what the caller's text begins with.
+fn refuse_prefill(chat: &ChatRequest, provider: &str) -> Result<()> {
+    match chat.messages.last() {
+        Some(message) if message.role == Role::Assistant => {
+            let message = format!(
+                "The conversation ends with an assistant message; `{provider}` cannot continue one. \
+                 End with a user message, or choose a model whose provider speaks anthropic_messages."
+            );
+            Err(Error::unsupported("messages", message))
+        }
+        _ => Ok(()),
     }
 }
 

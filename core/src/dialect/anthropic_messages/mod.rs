@@ -66,6 +66,10 @@ impl Dialect for AnthropicMessages {
         &["anthropic-version", "anthropic-beta", "anthropic-user-profile-id"]
     }
 
+    fn continues_answers(&self) -> bool {
+        true
+    }
+
     fn fixed_headers(&self) -> &'static [(&'static str, &'static str)] {
         &[("anthropic-version", VERSION)]
     }
