@@ -4,6 +4,8 @@
 //! without breaking it. Test code (`#[cfg(test)]` to the end of a file, files named `tests`) may do
 //! what it likes with files and clocks.
 
+use std::sync::LazyLock;
+
 use crate::workspace;
 
 /// Longest file. A flat table or a fixture may be longer if it is listed in [`LONG_FILES`].
@@ -29,8 +31,15 @@ const IMPURE: &[(&str, &str)] = &[
 /// Names that say nothing.
 const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "misc", "common", "stuff"];
 
-/// Folders of one machine.
-const MACHINE_PATHS: &[&str] = &["/root/", "/home/", "/work/", "/Users/", "C:\\Users"];
+/// Folders of people's machines.
+const HOMES: &[&str] = &["/root/", "/home/", "/Users/", "C:\\Users"];
+
+/// Folders of one machine: people's, and those of the machine that this runs on.
+static MACHINE_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let here = [Some(workspace::root().display().to_string()), std::env::var("HOME").ok()].into_iter().flatten();
+    let here = here.map(|folder| format!("{}/", folder.trim_end_matches('/'))).filter(|folder| folder != "/");
+    HOMES.iter().map(|&folder| folder.to_owned()).chain(here).collect()
+});
 
 /// Checks every file that is or would be committed.
 pub(crate) fn check() -> Result<String, String> {
