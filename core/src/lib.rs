@@ -8,6 +8,7 @@
 //! | [`endpoint`] | (method, path) to operation, dialect, permission and body limit |
 //! | [`exchange`] | the values that travel the pipeline |
 //! | [`ports`] | what a platform must provide: HTTP, stores, secrets, clock, entropy |
+//! | [`cell`] | the programs of cells: state machines for whatever must be exact |
 //! | [`wire`] | bytes only: server-sent events, the JSON envelope |
 //! | [`chat`] | the canonical model in which two dialects meet |
 //! | [`dialect`] | one folder a message protocol; driver and meter for bodies |
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod cell;
 pub mod chat;
 pub mod config;
 pub mod dialect;

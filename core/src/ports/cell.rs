@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// One step of a cell: `(state, command, now) -> (state, reply, expiry)`.
 ///
 /// `state` is `None` when the cell does not exist or has expired. A returned state of `None` deletes
-/// it. Must be deterministic: a compare-and-swap loop may run it more than once.
+/// it. Must be deterministic: a compare-and-swap loop may run it more than once. A state that is returned as it came
+/// keeps its expiry, so a platform need not write it again (a question costs a read, a refusal too).
 pub trait CellStep: Send + Sync {
     /// The step's name; an actor platform looks the function up by it.
     fn name(&self) -> &'static str;
@@ -57,6 +58,7 @@ pub trait VersionedStore: Send + Sync {
 
 /// Runs a step over a versioned store, at most `attempts` times. `now` is read for each attempt;
 /// `pause` waits between them (with jitter) and gets the number of the failed attempt, from 1.
+/// A state that the step leaves as it was is not written: the strong read was the whole command.
 pub async fn compare_and_swap<P, F>(
     store: &dyn VersionedStore,
     name: &str,
@@ -73,7 +75,7 @@ where
     for attempt in 1..=attempts {
         let (state, version) = store.read(name).await?;
         let next = step.step(state.as_deref(), command, now())?;
-        if store.replace(name, version, next.state, next.expires).await? {
+        if next.state == state || store.replace(name, version, next.state, next.expires).await? {
             return Ok(next.reply);
         }
         if attempt < attempts {

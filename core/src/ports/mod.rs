@@ -14,6 +14,7 @@ mod kv;
 pub mod memory;
 mod secret;
 pub mod suite;
+mod swap;
 mod vector;
 
 use std::sync::Arc;
@@ -26,7 +27,10 @@ pub use event::{Event, EventSink};
 pub use http::{HttpClient, Network, Outbound, Timeouts};
 pub use kv::{KvEntry, KvPage, KvStore};
 pub use secret::{Secret, SecretStore};
+pub use swap::SwapCells;
 pub use vector::{VectorIndex, VectorMatch};
+
+pub use crate::cell::find_step;
 
 /// Everything core may ask of a platform.
 #[derive(Clone)]

@@ -15,8 +15,11 @@
 //! # }
 //! ```
 //!
+//! [`answer`] runs them by name, over HTTP, in whatever runtime a target lives in.
+//!
 //! Invariant: a function never passes because it did nothing; it fails when the port does nothing.
 
+mod answer;
 mod blob;
 mod cell;
 mod kv;
@@ -26,6 +29,7 @@ use std::fmt::Debug;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+pub use answer::{ABSENT_SECRET, Subject, answer, names};
 pub use blob::{blob_round_trip, blob_ttl, blob_visible_when_whole};
 pub use cell::{
     COUNTER, cell_expiry, cell_failed_step_changes_nothing, cell_serial_history, compare_and_swap_counts,
