@@ -9,6 +9,7 @@ mod cell;
 mod clock;
 mod entropy;
 mod event;
+pub mod guard;
 mod http;
 mod kv;
 pub mod memory;

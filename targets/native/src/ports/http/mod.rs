@@ -7,7 +7,7 @@ mod alarm;
 mod answer;
 mod call;
 mod connect;
-pub mod guard;
+pub use edgeway_core::ports::guard;
 mod one;
 mod origin;
 mod pool;

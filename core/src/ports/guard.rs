@@ -1,8 +1,9 @@
 //! Which addresses the gateway may reach. A table of the ranges that are not the public internet.
 //!
-//! Every address that a name resolves to is checked, and the connection is made to a checked address,
-//! so a name cannot change its mind between the check and the connect. A name with one bad address is
-//! refused whole: a resolver that mixes public and private answers is either wrong or hostile.
+//! An adapter that resolves names itself checks every address that a name resolves to and connects to a checked
+//! one, so a name cannot change its mind in between; a name with one bad address is refused whole: a resolver that
+//! mixes public and private answers is either wrong or hostile. Where the platform resolves, an adapter can only
+//! look at addresses that are written out.
 //!
 //! Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890 and later), and the
 //! metadata services of clouds that live outside those ranges.
