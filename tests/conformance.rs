@@ -27,8 +27,14 @@ fn main() -> ExitCode {
     };
     let mut trials = Vec::new();
     let mut skipped = Vec::new();
-    for driver in driver::all() {
-        let driver: Arc<dyn driver::Driver> = driver.into();
+    let drivers: Vec<Arc<dyn driver::Driver>> = match driver::all() {
+        Ok(drivers) => drivers.into_iter().map(Arc::from).collect(),
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for driver in &drivers {
         let target = driver.name();
         let skips = match Skips::load(target) {
             Ok(skips) => skips,
@@ -60,6 +66,12 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("recorded::{name}"), move || recorded::check(&name, &path).map_err(Failed::from)));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
+    for driver in &drivers {
+        if let Err(wrong) = driver.close() {
+            eprintln!("{}: {wrong}", driver.name());
+            return ExitCode::FAILURE;
+        }
+    }
     if !arguments.list {
         for line in &skipped {
             println!("skipped {line}");

@@ -16,6 +16,7 @@
 //! | [`model`] | what is known of models: limits and owners |
 //! | [`policy`] | what may happen before and after a call |
 //! | [`route`] | from a requested model to the targets that may serve it |
+//! | [`usage`] | what requests took, as every platform logs it |
 //! | [`config`] | the document, its layers, its diagnostics, the compiled snapshot |
 //! | [`error`] | kinds, and the one table from kind to status, blame and retry |
 //!
@@ -37,6 +38,7 @@ pub mod policy;
 pub mod ports;
 pub mod provider;
 pub mod route;
+pub mod usage;
 pub mod wire;
 
 pub use body::Body;

@@ -1,20 +1,40 @@
 //! `cargo xtask conform <target>`: the conformance suite against one target.
 
 use crate::Options;
-use crate::report::Report;
+use crate::report::{Broken, Report};
 use crate::run::cargo;
 use crate::tally;
+use crate::target::{self, Target};
 
-/// Runs the suite's cases for `target`; further words filter them by name.
-pub(crate) fn run(target: &str, options: &Options) -> bool {
+/// Runs the suite's cases for `name`; further words filter them by name.
+pub(crate) fn run(name: &str, options: &Options) -> bool {
     let mut report = Report::new("conform", options);
-    let mut arguments = vec!["test", "--package", "edgeway-tests", "--test", "conformance", "--"];
+    let words: Vec<&str> = options.words.iter().skip(1).map(String::as_str).collect();
+    let _ = match target::find(name) {
+        Some(target) => on(&mut report, target, &words),
+        None => cases(&mut report, name, &words, None),
+    };
+    report.end()
+}
+
+/// Prepares a target and runs the suite's cases on it.
+pub(crate) fn on(report: &mut Report, target: &Target, words: &[&str]) -> Result<(), Broken> {
+    let launcher = (target.prepare)(report)?;
+    cases(report, target.name, words, Some(launcher.variable(target.name)))
+}
+
+/// Runs the suite's cases for a target, all or those whose names contain a word.
+pub(crate) fn cases(report: &mut Report, target: &str, words: &[&str], launcher: Option<String>) -> Result<(), Broken> {
     let prefix = format!("{target}::");
+    let mut arguments = vec!["test", "--package", "edgeway-tests", "--test", "conformance", "--"];
     arguments.push(&prefix);
-    arguments.extend(options.words.iter().skip(1).map(String::as_str));
-    let _ = report.tests(&format!("conformance on {target}"), cargo(&arguments), |output| {
+    arguments.extend(words);
+    let mut command = cargo(&arguments);
+    if let Some(launcher) = launcher {
+        command.env("EDGEWAY_LAUNCHER", launcher);
+    }
+    report.tests(&format!("conformance on {target}"), command, |output| {
         let tally = tally::cargo_test(output)?;
         if tally.counted() { Ok(tally) } else { Err(format!("no case ran: is there a target {target}?")) }
-    });
-    report.end()
+    })
 }

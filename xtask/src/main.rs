@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod sdk;
 mod tally;
+mod target;
 mod test;
 mod tidy;
 mod workspace;
@@ -37,11 +38,12 @@ cargo xtask <chore> [options]
 
   tidy                 prove the rules: core's purity, wasm builds, house style, rustfmt, clippy
   test [--quick]       install what is needed, then run everything (--quick: without fuzzing and SDKs)
-  conform <target>     run the conformance suite against one target: in_process, native
+  conform <target>     run the conformance suite against one target (without one: which there are)
       [filter]           only cases whose name contains this
   fuzz                 run every fuzz target for a few seconds
   sdk                  run the official SDKs against the gateway
-  bench [scenario...]  measure the gateway beside nginx and no gateway (bench/README.md explains the scenarios)
+  bench [scenario...]  measure the native gateway beside nginx and no gateway (bench/README.md explains the scenarios)
+  bench <target>       measure another target
       --rounds N         how often each is measured (3)
       --publish          write the figures into docs/performance.md
   record <provider>    ask openai, anthropic or gemini the suite's questions; the key is in the provider's usual variable
@@ -113,7 +115,7 @@ fn main() -> ExitCode {
         "test" => test::run(&options),
         "conform" => match options.words.first() {
             Some(target) => conform::run(target, &options),
-            None => return usage("conform needs a target: in_process or native"),
+            None => return usage(&format!("conform needs a target: {}", targets())),
         },
         "fuzz" => test::only("fuzz", fuzz::steps, &options),
         "sdk" => test::only("sdk", sdk::steps, &options),
@@ -129,6 +131,11 @@ fn main() -> ExitCode {
         unknown => return usage(&format!("there is no chore {unknown}")),
     };
     ExitCode::from(u8::from(!passed))
+}
+
+fn targets() -> String {
+    let names: Vec<&str> = target::TARGETS.iter().map(|target| target.name).collect();
+    format!("in_process, {}", names.join(", "))
 }
 
 fn usage(wrong: &str) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use crate::report::{Broken, Report};
 use crate::run::cargo;
-use crate::{Options, fuzz, sdk, tally, tidy};
+use crate::{Options, conform, fuzz, sdk, tally, target, tidy};
 
 /// Runs everything; says whether all of it passed.
 pub(crate) fn run(options: &Options) -> bool {
@@ -27,6 +27,10 @@ fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
     report.tests("conformance", cargo(&suite), tally::cargo_test)?;
     if options.quick {
         return Ok(());
+    }
+    // The native server's cases ran with the core's, above.
+    for other in target::TARGETS.iter().filter(|target| target.name != "native") {
+        conform::on(report, other, &[])?;
     }
     fuzz::steps(report)?;
     sdk::steps(report)

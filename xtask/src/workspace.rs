@@ -13,6 +13,14 @@ pub(crate) fn scratch() -> PathBuf {
     target().join("xtask")
 }
 
+/// Where tools that take minutes to build are kept, by version, for every checkout.
+#[allow(dead_code, reason = "the first target that needs a tool takes this line out")]
+pub(crate) fn cache() -> PathBuf {
+    let given = std::env::var_os("XDG_CACHE_HOME").filter(|given| !given.is_empty()).map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    given.or_else(home).unwrap_or_else(|| target().join("cache")).join("edgeway")
+}
+
 /// The workspace's target directory.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)

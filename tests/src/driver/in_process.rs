@@ -11,14 +11,15 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use edgeway_core::config::{self, Availability};
-use edgeway_core::exchange::Inbound;
+use edgeway_core::exchange::{Inbound, Record};
 use edgeway_core::ports::memory::{ManualClock, MemoryPorts, ScriptedHttp, Step as CoreStep, scripted};
 use edgeway_core::ports::{Clock, Timestamp};
+use edgeway_core::usage::line;
 use edgeway_core::{Body, Error, ErrorKind, Gateway};
 use futures_util::future::pending;
 use futures_util::{FutureExt, StreamExt};
 
-use super::{Driver, Observed, Running, record};
+use super::{Driver, Observed, Running};
 use crate::case::{Case, Request, Turn};
 use crate::script::{Answer, Seen, Step};
 
@@ -29,11 +30,11 @@ pub struct InProcess;
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
 impl Driver for InProcess {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "in_process"
     }
 
-    fn start(&self, case: &Case) -> Result<Box<dyn Running>, String> {
+    fn start(&self, case: &Case) -> Result<Box<dyn Running + '_>, String> {
         let document = case.config.replace("{{upstream}}", UPSTREAM);
         let rendered = |found: Vec<config::Diagnostic>| config::render(&found);
         let loaded = config::load(Some(("edgeway.toml", &document)), []).map_err(rendered)?;
@@ -90,14 +91,21 @@ impl Running for Core {
         }
         observed.asked = self.http.sent().split_off(self.asked).iter().map(seen).collect();
         self.asked += observed.asked.len();
-        observed.records = self.memory.events.records().split_off(self.recorded).iter().map(record::json).collect();
+        observed.records = self.memory.events.records().split_off(self.recorded).iter().map(record).collect();
         self.recorded += observed.records.len();
         Ok(observed)
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<serde_json::Value>, String> {
-        Ok(self.memory.events.records().split_off(self.recorded).iter().map(record::json).collect())
+        Ok(self.memory.events.records().split_off(self.recorded).iter().map(record).collect())
     }
+}
+
+/// A record as the log has it, so that one expectation serves every target.
+fn record(record: &Record) -> serde_json::Value {
+    let mut line = Vec::new();
+    line::json(&mut line, record);
+    serde_json::from_slice(&line).expect("a record's line is JSON")
 }
 
 /// A script's answer as a port gives it. Breaking off before the first byte is a failure to connect.

@@ -4,11 +4,12 @@
 //! send it requests, give back what came and what was recorded.
 
 mod in_process;
-mod native;
-mod record;
+mod launcher;
+mod process;
 
 pub use in_process::InProcess;
-pub use native::Native;
+pub use launcher::{Launched, Launcher};
+pub use process::Process;
 
 use serde_json::Value;
 
@@ -18,9 +19,13 @@ use crate::script::Seen;
 /// A target that can run cases.
 pub trait Driver: Send + Sync {
     /// Its name, as in `cargo xtask conform <name>`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
     /// Starts a gateway for `case`. The error says why it cannot.
-    fn start(&self, case: &Case) -> Result<Box<dyn Running>, String>;
+    fn start(&self, case: &Case) -> Result<Box<dyn Running + '_>, String>;
+    /// Ends what it kept running. The error says what went wrong meanwhile.
+    fn close(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A gateway that runs.
@@ -48,7 +53,10 @@ pub struct Observed {
     pub records: Vec<Value>,
 }
 
-/// Every driver.
-pub fn all() -> Vec<Box<dyn Driver>> {
-    vec![Box::new(InProcess), Box::new(Native::default())]
+/// The drivers of this run: the target that `EDGEWAY_LAUNCHER` describes, else the core itself and the native server.
+pub fn all() -> Result<Vec<Box<dyn Driver>>, String> {
+    Ok(match Launcher::given() {
+        Some(launcher) => vec![Box::new(Process::new(launcher?))],
+        None => vec![Box::new(InProcess), Box::new(Process::new(Launcher::native()?))],
+    })
 }

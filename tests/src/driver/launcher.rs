@@ -1,103 +1,109 @@
-//! The native server as its users run it: the built binary, a configuration file, a free port, one process a case.
+//! Launchers: how a target's gateway is started for the suite, the same for every target.
+//!
+//! A launcher is a program that behaves like `edgeway serve`: it takes `--config FILE`, its environment is the
+//! gateway's bindings, it says on which loopback port it listens, prints one JSON line a request, and on SIGTERM
+//! finishes what is under way and exits with 0. `cargo xtask conform <target>` builds it and says how to call it in
+//! `EDGEWAY_LAUNCHER`, as JSON.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Driver, Observed, Running};
-use crate::case::{Case, Request, Turn};
-use crate::http1::{BodyReader, Connection, PATIENCE};
-use crate::upstream::Upstream;
+use crate::http1::PATIENCE;
 
-/// Runs cases on the native server.
-#[derive(Default)]
-pub struct Native {
-    binary: OnceLock<Result<PathBuf, String>>,
+/// How to start a target's gateway.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launcher {
+    /// The target's name, as in `cargo xtask conform <name>`.
+    pub target: String,
+    /// The program, absolute, and its arguments before `--config FILE`.
+    pub command: Vec<String>,
+    /// The same with the port suites built in; empty when there is none.
+    #[serde(default)]
+    pub suite: Vec<String>,
+    /// Bindings besides those of a case.
+    #[serde(default)]
+    pub environment: Vec<(String, String)>,
+    /// Whether a gateway serves many cases, because it starts slowly.
+    #[serde(default)]
+    pub keep: bool,
 }
 
-impl Driver for Native {
-    fn name(&self) -> &'static str {
-        "native"
+impl Launcher {
+    /// What `EDGEWAY_LAUNCHER` says, if it is set.
+    pub fn given() -> Option<Result<Self, String>> {
+        let text = std::env::var("EDGEWAY_LAUNCHER").ok()?;
+        Some(serde_json::from_str(&text).map_err(|error| format!("EDGEWAY_LAUNCHER: {error} in {text}")))
     }
 
-    fn start(&self, case: &Case) -> Result<Box<dyn Running>, String> {
-        let binary = self.binary.get_or_init(binary).clone()?;
-        let upstream = Upstream::start([]).map_err(|error| format!("the scripted provider: {error}"))?;
-        let mut document = case.config.replace("{{upstream}}", &format!("http://{}", upstream.address()));
-        if !document.contains("[server]") {
-            document.push_str("\n[server]\nlisten = \"127.0.0.1:0\"\n");
-        }
+    /// The native server: `EDGEWAY_BIN`, or built now, with the tests' own profile.
+    pub fn native() -> Result<Self, String> {
+        let command = vec![binary()?.to_string_lossy().into_owned(), "serve".to_owned()];
+        Ok(Self { target: "native".into(), command, suite: Vec::new(), environment: Vec::new(), keep: false })
+    }
+
+    /// Starts a gateway with a configuration; returns when it listens.
+    pub fn launch(&self, document: &str, bindings: &[(String, String)]) -> Result<Launched, String> {
+        Self::start(&self.command, document, self.environment.iter().chain(bindings))
+    }
+
+    /// Starts one that answers the port suites.
+    pub fn launch_suite(&self, document: &str, bindings: &[(String, String)]) -> Result<Launched, String> {
+        Self::start(&self.suite, document, self.environment.iter().chain(bindings))
+    }
+
+    fn start<'a>(
+        command: &[String],
+        document: &str,
+        bindings: impl Iterator<Item = &'a (String, String)>,
+    ) -> Result<Launched, String> {
+        let (program, arguments) = command.split_first().ok_or("the launcher names no program")?;
         let folder = Folder::new()?;
         let file = folder.0.join("edgeway.toml");
         std::fs::write(&file, document).map_err(|error| format!("{}: {error}", file.display()))?;
-        let mut child = Command::new(binary)
-            .args(["serve", "--config"])
+        let mut child = Command::new(program)
+            .args(arguments)
+            .arg("--config")
             .arg(&file)
             .current_dir(&folder.0)
             .env_clear()
-            .envs(case.bindings.iter().map(|(name, value)| (name, value)))
+            .envs(bindings.map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("edgeway does not start: {error}"))?;
+            .map_err(|error| format!("{program} does not start: {error}"))?;
         let (said, lines) = channel();
         forward(child.stdout.take(), said.clone());
         forward(child.stderr.take(), said);
-        let mut server = Server { child, lines, talk: String::new(), upstream, address: None, asked: 0, folder };
-        server.address = Some(server.listening()?);
-        Ok(Box::new(server))
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut launched = Launched { child, lines, talk: String::new(), address: unknown, folder };
+        launched.address = launched.listening()?;
+        Ok(launched)
     }
 }
 
-struct Server {
+/// A gateway that runs. Killed when dropped.
+pub struct Launched {
     child: Child,
     /// What it prints, both ways.
     lines: Receiver<String>,
     /// Lines that were no records, for a failure's message.
     talk: String,
-    upstream: Upstream,
-    address: Option<SocketAddr>,
-    asked: usize,
+    /// Where it listens.
+    pub address: SocketAddr,
     folder: Folder,
 }
 
-impl Running for Server {
-    fn turn(&mut self, turn: &Turn, request: &Request) -> Result<Observed, String> {
-        self.upstream.expect(turn.upstream.iter().map(|exchange| exchange.answer.clone()));
-        let mut observed = self.exchange(request).map_err(|error| format!("{error}\n{}", self.last_words()))?;
-        if request.raw.is_none() {
-            observed.records.push(self.record()?);
-        }
-        let seen = self.upstream.seen()?;
-        observed.asked = seen.into_iter().skip(self.asked).collect();
-        self.asked += observed.asked.len();
-        if let Ok(Some(status)) = self.child.try_wait() {
-            return Err(format!("edgeway ended ({status}): {}", self.last_words()));
-        }
-        Ok(observed)
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<Vec<Value>, String> {
-        terminate(&self.child)?;
-        let status = self.child.wait().map_err(|error| error.to_string())?;
-        let mut records = Vec::new();
-        while let Ok(line) = self.lines.recv() {
-            records.extend(self.read_record(line));
-        }
-        // A process that was told to end and had nothing to do ends well.
-        if status.success() { Ok(records) } else { Err(format!("edgeway ended with {status}: {}", self.last_words())) }
-    }
-}
-
-impl Server {
+impl Launched {
     /// Waits for the line that says where it listens.
     fn listening(&mut self) -> Result<SocketAddr, String> {
         let started = Instant::now();
@@ -109,48 +115,11 @@ impl Server {
                 return Ok(address);
             }
         }
-        Err(format!("edgeway does not say where it listens: {}", self.last_words()))
-    }
-
-    fn exchange(&self, request: &Request) -> std::io::Result<Observed> {
-        let address = self.address.expect("it listens since `start`");
-        let mut connection = Connection::new(TcpStream::connect(address)?)?;
-        match &request.raw {
-            Some(raw) => connection.write(raw)?,
-            None => connection.write(&bytes(request, address))?,
-        }
-        let mut observed = Observed::default();
-        if request.hang_up_after == Some(0) {
-            return Ok(observed);
-        }
-        let Some(head) = connection.read_head()? else {
-            observed.broken = Some("the gateway closed the connection without an answer".into());
-            return Ok(observed);
-        };
-        observed.status = head.word(1).parse().unwrap_or(0);
-        observed.headers = head.headers.clone();
-        if request.method == "HEAD" {
-            return Ok(observed);
-        }
-        let mut body = BodyReader::new(&head, true);
-        for chunks in 0_usize.. {
-            if request.hang_up_after.is_some_and(|most| chunks >= most) {
-                break;
-            }
-            match body.next(&mut connection) {
-                Ok(Some(chunk)) => observed.body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => {
-                    observed.broken = Some(error.to_string());
-                    break;
-                }
-            }
-        }
-        Ok(observed)
+        Err(format!("the gateway does not say where it listens: {}", self.last_words()))
     }
 
     /// Waits for the next record in the log.
-    fn record(&mut self) -> Result<Value, String> {
+    pub fn record(&mut self) -> Result<Value, String> {
         let started = Instant::now();
         while let Some(left) = PATIENCE.checked_sub(started.elapsed()) {
             let Ok(line) = self.lines.recv_timeout(left) else { break };
@@ -158,7 +127,13 @@ impl Server {
                 return Ok(record);
             }
         }
-        Err(format!("edgeway recorded nothing: {}", self.last_words()))
+        Err(format!("the gateway recorded nothing: {}", self.last_words()))
+    }
+
+    /// The records that came without being waited for.
+    pub fn records_so_far(&mut self) -> Vec<Value> {
+        let lines: Vec<_> = self.lines.try_iter().collect();
+        lines.into_iter().filter_map(|line| self.read_record(line)).collect()
     }
 
     fn read_record(&mut self, line: String) -> Option<Value> {
@@ -170,31 +145,39 @@ impl Server {
         record
     }
 
-    fn last_words(&self) -> String {
+    /// Fails when it has ended.
+    pub fn lives(&mut self) -> Result<(), String> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => Err(format!("the gateway ended ({status}): {}", self.last_words())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks it to end and waits; the records that were not waited for. Fails when it ends badly.
+    pub fn end(mut self) -> Result<Vec<Value>, String> {
+        terminate(&self.child)?;
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        let mut records = Vec::new();
+        while let Ok(line) = self.lines.recv() {
+            records.extend(self.read_record(line));
+        }
+        // A process that was told to end and had nothing to do ends well.
+        if status.success() { Ok(records) } else { Err(format!("the gateway ended with {status}: {}", self.last_words())) }
+    }
+
+    /// What it said besides records, for a failure's message.
+    pub fn last_words(&self) -> String {
         let more: Vec<_> = self.lines.try_iter().collect();
         format!("it said:\n{}{}", self.talk, more.join("\n"))
     }
 }
 
-impl Drop for Server {
+impl Drop for Launched {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder.0);
     }
-}
-
-/// The request on the wire.
-fn bytes(request: &Request, address: SocketAddr) -> Vec<u8> {
-    let mut head = format!("{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n", request.method, request.path);
-    for (name, value) in &request.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if !request.body.is_empty() || request.method == "POST" {
-        head.push_str(&format!("content-length: {}\r\n", request.body.len()));
-    }
-    head.push_str("\r\n");
-    [head.as_bytes(), &request.body].concat()
 }
 
 /// `http://127.0.0.1:8787` anywhere in a line.
@@ -223,7 +206,7 @@ fn terminate(child: &Child) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("kill {}: {status}", child.id())) }
 }
 
-/// The server's binary: `EDGEWAY_BIN`, or built now, with the tests' own profile.
+/// The native server's binary: `EDGEWAY_BIN`, or built now, with the tests' own profile.
 fn binary() -> Result<PathBuf, String> {
     if let Some(binary) = std::env::var_os("EDGEWAY_BIN") {
         return Ok(binary.into());

@@ -1,8 +1,7 @@
-//! `cargo xtask bench`: the gateway beside nginx and beside no gateway at all, in one interleaved run.
+//! `cargo xtask bench [scenario...]`: the native gateway beside nginx and beside no gateway at all, in one interleaved run.
 //!
 //! `bench/` measures (see its README); this chore builds what is measured, runs it, and turns its lines into
-//! the table of figures that the project holds itself to. `--publish` writes that table between the markers of
-//! `docs/performance.md`. Ratios of one run are what counts: absolute numbers belong to the machine.
+//! the table of figures that the project holds itself to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,11 +20,6 @@ const SCENARIOS: &str = "chat anth sse anth-sse paced anth-paced open big1m big1
 /// Scenarios that leave their core idle most of the time: measured at real-time priority, so that what else the
 /// machine does is not taken for the gateway's latency.
 const LATENCIES: [&str; 3] = ["open", "paced", "anth-paced"];
-
-/// Where the table goes.
-const DOCUMENT: &str = "docs/performance.md";
-const BEGIN: &str = "<!-- begin figures: written by `cargo xtask bench --publish` -->";
-const END: &str = "<!-- end figures -->";
 
 /// How a figure is made of a scenario's measurements.
 #[derive(Clone, Copy)]
@@ -88,7 +82,7 @@ pub(crate) fn run(options: &Options) -> bool {
             Ok(String::new())
         })?;
         if options.publish {
-            report.check("publish", || publish(&table))?;
+            report.check("publish", || super::publish("native", &said(&table)))?;
         }
         Ok::<_, crate::report::Broken>(())
     })();
@@ -172,22 +166,11 @@ fn tabulate(measured: &Measured) -> Result<String, String> {
     if rows == 0 { Err("nothing was measured that a figure is made of".into()) } else { Ok(out) }
 }
 
-/// Writes the table between the markers.
-fn publish(table: &str) -> Result<String, String> {
-    let path = workspace::root().join(DOCUMENT);
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{DOCUMENT}: {error}"))?;
+/// The table, and what it was measured on.
+fn said(table: &str) -> String {
     let commit = ask(command("git", &["log", "-1", "--format=%h, %cs"])).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let said = format!("Measured at commit {}, on {cores} cores, one of them the gateway's.\n\n{table}", commit.trim());
-    std::fs::write(&path, replace(&text, &said).ok_or(format!("{DOCUMENT} has lost its markers"))?)
-        .map_err(|error| format!("{DOCUMENT}: {error}"))?;
-    Ok(DOCUMENT.into())
-}
-
-fn replace(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+    format!("Measured at commit {}, on {cores} cores, one of them the gateway's.\n\n{table}", commit.trim())
 }
 
 #[cfg(test)]
@@ -221,12 +204,5 @@ mod tests {
         measured.entry(("chat".into(), "edgeway".into())).or_default().push(serde_json::json!({"bad": 1}));
         assert!(tabulate(&measured).is_err());
         assert!(tabulate(&Measured::new()).is_err());
-    }
-
-    #[test]
-    fn the_table_takes_the_place_between_the_markers() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        assert_eq!(replace(&text, "new\n").unwrap(), format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n"));
-        assert!(replace("no markers", "x").is_none());
     }
 }

@@ -1,0 +1,54 @@
+//! Targets: what each needs installed, how it is built, and the launcher that starts it for the suite.
+//!
+//! | file | target |
+//! |---|---|
+//! | `native.rs` | the native server |
+//!
+//! A launcher behaves like `edgeway serve` whatever the target is (`tests/src/driver/launcher.rs` has the contract).
+//! Tools that take minutes to build are kept by version in the user's cache folder, for every checkout.
+
+pub(crate) mod native;
+
+use serde_json::{Value, json};
+
+use crate::report::{Broken, Report};
+
+/// A target that the suite can run on.
+pub(crate) struct Target {
+    /// Its name, as in `cargo xtask conform <name>`.
+    pub(crate) name: &'static str,
+    /// Installs what it needs and builds it; gives its launcher.
+    pub(crate) prepare: fn(&mut Report) -> Result<Launcher, Broken>,
+}
+
+/// Every target, in the order in which a failure tells most. The core itself (`in_process`) needs no launcher.
+pub(crate) const TARGETS: &[Target] = &[Target { name: "native", prepare: native::prepare }];
+
+/// The target of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// How a target's gateway is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Launcher {
+    /// The program, absolute, and its arguments before `--config FILE`.
+    pub(crate) command: Vec<String>,
+    /// The same with the port suites built in; empty when there is none.
+    pub(crate) suite: Vec<String>,
+    /// Bindings besides those of a case.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Whether a gateway serves many cases, because it starts slowly.
+    pub(crate) keep: bool,
+}
+
+impl Launcher {
+    /// What the suite's `EDGEWAY_LAUNCHER` takes.
+    pub(crate) fn variable(&self, target: &str) -> String {
+        let environment: Value = self.environment.iter().map(|(name, value)| json!([name, value])).collect();
+        let launcher = json!({
+            "target": target, "command": self.command, "suite": self.suite, "environment": environment, "keep": self.keep,
+        });
+        launcher.to_string()
+    }
+}
