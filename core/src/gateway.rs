@@ -29,7 +29,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, Response, header, request::Parts};
 
 use crate::body::{Body, too_large};
-use crate::config::Config;
+use crate::config::{self, Availability, Config, Diagnostic, Loaded, Resolved};
 use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Permission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Inbound;
@@ -60,6 +60,17 @@ pub struct Handled {
 }
 
 impl Gateway {
+    /// Opens a gateway: looks up the secrets that the layers name, and compiles them. Gives the gateway and what is
+    /// probably not meant, or everything that is wrong. `available` needs no `secrets`.
+    pub async fn open(
+        ports: Ports,
+        loaded: Loaded,
+        available: Availability,
+    ) -> Result<(Arc<Self>, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let Resolved { config, warnings, .. } = config::resolve(&loaded, &*ports.secrets, available).await?;
+        Ok((Arc::new(Self::new(ports, config)), warnings))
+    }
+
     /// A gateway over a platform.
     pub fn new(ports: Ports, config: Config) -> Self {
         Self { ports, config: RwLock::new(Arc::new(config)) }

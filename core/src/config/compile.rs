@@ -13,6 +13,7 @@ use super::address::{Listen, listen};
 use super::check;
 use super::diagnostic::{Diagnostic, Report, alternatives, any_error};
 use super::document::{Document, ModelSection, ProviderSection, RouteSection, TimeoutsChange};
+use super::hints::Hints;
 use super::load::Loaded;
 use super::path::Path;
 use super::row::row;
@@ -32,6 +33,8 @@ pub struct Availability {
     pub reachable: BTreeSet<String>,
     /// Whether everybody can reach this gateway whatever `server.listen` says: so on edge platforms.
     pub public: bool,
+    /// How an operator supplies here what is missing.
+    pub hints: Hints,
 }
 
 /// Compiles a document. Fails with every error (and warning) there is; otherwise the snapshot and its warnings.
@@ -65,7 +68,7 @@ fn auth(document: &Document, available: &Availability, report: &mut Report<'_>) 
     for (index, key) in keys.iter().enumerate() {
         let at = at.index(index);
         let name = key.as_str();
-        let help = format!("set `{name}` to a long random text, or remove it from `auth.keys`");
+        let help = format!("{} to a long random text, or remove it from `auth.keys`", available.hints.set(name));
         if unset.len() == keys.len() {
             report.error(&at, format!("the secret `{name}` is not set, so nobody could call"), help);
         } else if unset.contains(&index) {
@@ -143,7 +146,7 @@ fn providers(
         if key.is_none()
             && let Some(section) = section
         {
-            keyless(name, section, &row, enabled, report);
+            keyless(name, section, &row, enabled, available.hints, report);
         }
         let headers = section.and_then(|section| section.headers.as_ref());
         let headers = headers.into_iter().flat_map(super::shape::Named::iter).filter_map(|(name, value)| {
@@ -164,7 +167,7 @@ fn providers(
 }
 
 /// Says of a provider that the document names, and whose key is not set, what follows.
-fn keyless(name: &str, section: &ProviderSection, row: &Provider, enabled: bool, report: &mut Report<'_>) {
+fn keyless(name: &str, section: &ProviderSection, row: &Provider, enabled: bool, hints: Hints, report: &mut Report<'_>) {
     let at = Path::of(&["providers", name]);
     let unreadable = section.key.is_none() && report.layers().has(&at.key("key"));
     let wanted = needs_key(row) || section.key.is_some() && row.credential != Credential::None;
@@ -180,7 +183,7 @@ fn keyless(name: &str, section: &ProviderSection, row: &Provider, enabled: bool,
     } else {
         format!("`{name}` is used without a key: {names} is not set")
     };
-    report.warning(&at, message, format!("set {names}, or name another secret in `key`"));
+    report.warning(&at, message, format!("{}, or name another secret in `key`", hints.set_one_of(&row.key_names)));
 }
 
 /// Whether a provider with an address is on when nobody says.
@@ -280,8 +283,9 @@ impl Builder<'_> {
         let (why, help) = if said {
             (format!("providers.{name}.enabled is false"), "set it to true, or remove this target".to_owned())
         } else if needs_key(&entry.row) {
-            let names = alternatives(&entry.row.key_names);
-            (format!("{names} is not set"), format!("set {names}, or remove this target"))
+            let names = &entry.row.key_names;
+            let set = self.available.hints.set_one_of(names);
+            (format!("{} is not set", alternatives(names)), format!("{set}, or remove this target"))
         } else if self.available.reachable.is_empty() && entry.row.local {
             ("it does not answer".to_owned(), format!("start it, or add [providers.{name}] to use it without asking first"))
         } else {

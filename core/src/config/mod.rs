@@ -3,37 +3,36 @@
 //! Three stages, three types: [`Document`] (every field known, unknown ones refused), all [`Diagnostic`]s at once,
 //! and [`Config`], which the pipeline reads. Secrets are names, never values.
 //!
-//! An adapter does four things, and knows nothing of what is inside:
+//! An adapter does three things, and knows nothing of what is inside:
 //!
 //! ```
-//! use edgeway_core::config::{self, Availability};
-//!
+//! use edgeway_core::config::{self, Availability, Hints};
+//! # use edgeway_core::ports::memory::{ManualClock, MemoryPorts, ScriptedHttp};
+//! # use std::sync::Arc;
+//! # async fn start() {
+//! # let clock = Arc::new(ManualClock::at(edgeway_core::ports::Timestamp(0)));
+//! # let ports = MemoryPorts::new(clock.clone(), Arc::new(ScriptedHttp::replies(clock, []))).ports;
 //! let file = "[routes.chat]\nmodels = [\"*\"]\ntargets = [\"mine/some-model\"]\n\
 //!             [providers.mine]\nbase_url = \"http://127.0.0.1:9000/v1\"";
-//! let environment = [("EDGEWAY__ROUTES__CHAT__TIMEOUT".to_owned(), "20s".to_owned())];
+//! let bindings = [("EDGEWAY__ROUTES__CHAT__TIMEOUT".to_owned(), "20s".to_owned())];
 //!
-//! // 1. Read the layers. No file is fine: pass `None`.
-//! let loaded = config::load(Some(("edgeway.toml", file)), environment).expect("valid TOML");
-//! // 2. Say what the platform has: which of these secrets are set, which local providers answer.
-//! let mut available = Availability::default();
-//! for name in config::secret_names(&loaded) {
-//!     let set = false; // ports.secrets.secret(&name).await?.is_some()
-//!     if set {
-//!         available.secrets.insert(name);
-//!     }
-//! }
-//! for probe in config::probes(&loaded) {
-//!     let answers = false; // GET {probe.base_url}/models, within a few hundred milliseconds
-//!     if answers {
-//!         available.reachable.insert(probe.provider);
-//!     }
-//! }
-//! // 3. Compile. Show all diagnostics at once, whether it fails or not.
-//! let (config, warnings) = config::compile(&loaded, &available).unwrap_or_else(|found| panic!("{}", config::render(&found)));
+//! // 1. Read the layers. No file is fine: pass `None`. A platform that cannot list its bindings asks for
+//! //    `config::binding_names`.
+//! let loaded = config::load(Some(("edgeway.toml", file)), bindings).expect("valid TOML");
+//! // 2. Say what only the platform knows.
+//! let available = Availability {
+//!     public: false, // true where everybody can reach the gateway
+//!     hints: Hints { secret: "run `wrangler secret put NAME`", store: "add a KV namespace to wrangler.toml" },
+//!     ..Availability::default()
+//! };
+//! // 3. Open. Show all diagnostics at once, whether it fails or not.
+//! let (gateway, warnings) = edgeway_core::Gateway::open(ports, loaded, available)
+//!     .await
+//!     .unwrap_or_else(|found| panic!("{}", config::render(&found)));
 //! assert!(warnings.is_empty());
-//! assert_eq!(config.routes[0].timeouts.expect("given").total.as_secs(), 20);
-//! // 4. Where does a value come from?
-//! assert_eq!(loaded.layers.origin("routes.chat.timeout").to_string(), "EDGEWAY__ROUTES__CHAT__TIMEOUT");
+//! assert_eq!(gateway.config().routes[0].timeouts.expect("given").total.as_secs(), 20);
+//! # }
+//! # futures_util::FutureExt::now_or_never(start()).expect("never waits");
 //! ```
 //!
 //! | file | what it holds |
@@ -43,7 +42,7 @@
 //! | `layer.rs`, `environment.rs` | laying trees over each other |
 //! | `document.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs` | the fields, and how each is read |
 //! | `alternative.rs`, `check/`, `target.rs`, `address.rs` | contradictions |
-//! | `row.rs`, `compile.rs` | the meaning |
+//! | `row.rs`, `compile.rs`, `resolve.rs`, `hints.rs` | the meaning |
 //! | `diagnostic.rs` | what is wrong |
 //! | `reference.rs`, `starter.rs`, `schema.rs` | `docs/config.md`, `edgeway init`, the JSON Schema |
 
@@ -55,12 +54,14 @@ mod diagnostic;
 mod document;
 mod duration;
 mod environment;
+mod hints;
 mod layer;
 mod load;
 mod node;
 mod origin;
 mod path;
 mod reference;
+mod resolve;
 mod row;
 mod schema;
 mod secret_name;
@@ -87,10 +88,13 @@ pub use document::{
     ServerSection, SpeaksSection, TimeoutsChange, TimeoutsSection, TlsSection,
 };
 pub use duration::Period;
+pub use environment::binding_names;
+pub use hints::Hints;
 pub use layer::{Layer, Layers};
 pub use load::{Loaded, load};
 pub use origin::Origin;
 pub use reference::reference;
+pub use resolve::{Resolved, resolve};
 pub use schema::schema;
 pub use secret_name::SecretName;
 pub use shape::Named;

@@ -8,8 +8,11 @@ use crate::{committed, root};
 /// A document with every secret that it names set.
 fn check(name: &str, text: &str) -> Result<Loaded, String> {
     let loaded = config::load(Some((name, text)), []).map_err(|found| config::render(&found))?;
-    let available =
-        Availability { secrets: config::secret_names(&loaded), reachable: ["ollama".to_owned()].into(), public: false };
+    let available = Availability {
+        secrets: config::secret_names(&loaded),
+        reachable: ["ollama".to_owned()].into(),
+        ..Availability::default()
+    };
     match config::compile(&loaded, &available) {
         Ok((_, warnings)) if warnings.is_empty() => Ok(loaded),
         Ok((_, found)) | Err(found) => Err(format!("{text}\n{}", config::render(&found))),

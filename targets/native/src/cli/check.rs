@@ -11,9 +11,9 @@ use super::output::{Output, Paint, paint};
 
 pub(super) fn run(file: Option<PathBuf>, output: &Output) -> ExitCode {
     let (config, read, found) = match configuration::ready(Sources { file: file.clone(), flags: Vec::new() }) {
-        Ok(Ready { config, warnings, file, .. }) => (Some(config), file, warnings),
+        Ok(Ready { resolved, file }) => (Some(resolved.config), file, resolved.warnings),
         Err(Failure::Refused(found)) => (None, file, found),
-        Err(failure @ Failure::Unreadable(_)) => return super::failed(&failure, output),
+        Err(failure @ Failure::Other(_)) => return super::failed(&failure, output),
     };
     let count = |severity: Severity| found.iter().filter(|found| found.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));

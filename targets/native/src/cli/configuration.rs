@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edgeway_core::Body;
-use edgeway_core::config::{self, Availability, Config, Diagnostic, Loaded, Probe};
+use edgeway_core::config::{self, Availability, Diagnostic, Hints, Loaded, Probe, Resolved};
 use edgeway_core::ports::{HttpClient, Network, Outbound, Timeouts};
 use futures_util::future::join_all;
 
@@ -29,21 +29,26 @@ pub(super) struct Sources {
     pub(super) flags: Vec<(String, String)>,
 }
 
-/// A configuration that compiled, and what was seen on the way.
-pub(super) struct Ready {
-    pub(super) config: Config,
-    pub(super) warnings: Vec<Diagnostic>,
-    pub(super) secrets: EnvironmentSecrets,
+/// The layers as they were read, and what was seen on the way.
+pub(super) struct Read {
+    pub(super) loaded: Loaded,
+    /// What this machine has; its secrets are not looked up yet.
+    pub(super) available: Availability,
     /// The file that was read.
     pub(super) file: Option<PathBuf>,
-    /// Local providers that answered.
-    pub(super) reachable: BTreeSet<String>,
+}
+
+/// A configuration that compiled.
+pub(super) struct Ready {
+    pub(super) resolved: Resolved,
+    /// The file that was read.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// Why there is no configuration.
 pub(super) enum Failure {
-    /// A file could not be read.
-    Unreadable(String),
+    /// Something outside of it: a file could not be read, an address is taken.
+    Other(String),
     /// It was read, and is wrong.
     Refused(Vec<Diagnostic>),
 }
@@ -54,26 +59,39 @@ impl From<Vec<Diagnostic>> for Failure {
     }
 }
 
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Other(message)
+    }
+}
+
+/// How an operator of a plain server supplies what is missing.
+const HINTS: Hints = Hints { secret: "", store: "write `store = \"file:PATH\"` into [server]" };
+
+/// Reads the layers, and looks around.
+pub(super) fn read(sources: Sources) -> Result<Read, Failure> {
+    let (file, loaded) = load(sources)?;
+    let reachable = wait(probe(config::probes(&loaded)))?;
+    Ok(Read { loaded, available: Availability { reachable, hints: HINTS, ..Availability::default() }, file })
+}
+
 /// Reads, looks around, compiles.
 pub(super) fn ready(sources: Sources) -> Result<Ready, Failure> {
-    let (file, loaded) = load(sources)?;
-    let names = config::secret_names(&loaded);
-    let (secrets, problems) = EnvironmentSecrets::read(names.iter().map(String::as_str));
-    if !problems.is_empty() {
-        return Err(Failure::Unreadable(problems.join("\n")));
-    }
-    let available = Availability {
-        secrets: names.into_iter().filter(|name| secrets.has(name)).collect(),
-        reachable: probe(config::probes(&loaded)),
-        public: false,
-    };
-    let (config, warnings) = config::compile(&loaded, &available)?;
-    Ok(Ready { config, warnings, secrets, file, reachable: available.reachable })
+    let Read { loaded, available, file } = read(sources)?;
+    let secrets = EnvironmentSecrets::default();
+    let resolved = wait(config::resolve(&loaded, &secrets, available))??;
+    Ok(Ready { resolved, file })
+}
+
+/// Runs what has to end before anything is served.
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failure::Other(error.to_string()))?.block_on(work))
 }
 
 fn load(sources: Sources) -> Result<(Option<PathBuf>, Loaded), Failure> {
     let path = sources.file.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
-    let text = path.as_deref().map(read).transpose().map_err(Failure::Unreadable)?;
+    let text = path.as_deref().map(text).transpose().map_err(Failure::Other)?;
     let name = path.as_deref().map(Path::to_string_lossy);
     let file = name.as_deref().zip(text.as_deref());
     let flags: BTreeSet<&str> = sources.flags.iter().map(|(name, _)| name.as_str()).collect();
@@ -85,22 +103,19 @@ fn load(sources: Sources) -> Result<(Option<PathBuf>, Loaded), Failure> {
     Ok((path, loaded))
 }
 
-fn read(path: &Path) -> Result<String, String> {
+fn text(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 /// Asks local providers, all at once, whether they are there. A refused connection answers at once, so this
 /// costs time only where something swallows packets.
-fn probe(probes: Vec<Probe>) -> BTreeSet<String> {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return BTreeSet::new() };
+async fn probe(probes: Vec<Probe>) -> BTreeSet<String> {
     let client = Arc::new(Client::new(Connector::new(), 1));
-    runtime.block_on(async {
-        let answers = join_all(probes.into_iter().map(|probe| {
-            let client = client.clone();
-            async move { answers(&client, &probe.base_url).await.then_some(probe.provider) }
-        }));
-        answers.await.into_iter().flatten().collect()
-    })
+    let answers = join_all(probes.into_iter().map(|probe| {
+        let client = client.clone();
+        async move { answers(&client, &probe.base_url).await.then_some(probe.provider) }
+    }));
+    answers.await.into_iter().flatten().collect()
 }
 
 async fn answers(client: &Client, base_url: &str) -> bool {

@@ -103,7 +103,7 @@ fn with_configuration(file: Option<PathBuf>, output: &Output, run: impl FnOnce(&
 /// Says why there is no configuration.
 fn failed(failure: &Failure, output: &Output) -> ExitCode {
     match failure {
-        Failure::Unreadable(message) => output.error(message),
+        Failure::Other(message) => output.error(message),
         Failure::Refused(found) => output.diagnostics(found),
     }
     ExitCode::FAILURE

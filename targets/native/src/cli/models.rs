@@ -9,7 +9,7 @@ use super::configuration::Ready;
 use super::output::{Output, Paint, paint, table};
 
 pub(super) fn run(ready: &Ready, output: &Output) {
-    let models = visible_models(&ready.config);
+    let models = visible_models(&ready.resolved.config);
     if output.json {
         let rows = models.iter().map(|(name, target)| {
             json!({

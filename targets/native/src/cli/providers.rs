@@ -1,13 +1,13 @@
 //! `edgeway providers`: every known provider, whether it is on, and why.
 
-use edgeway_core::config::ProviderEntry;
+use edgeway_core::config::{Availability, ProviderEntry};
 use serde_json::{Value, json};
 
 use super::configuration::Ready;
 use super::output::{Output, Paint, paint, table};
 
 pub(super) fn run(ready: &Ready, output: &Output) {
-    let mut entries: Vec<&ProviderEntry> = ready.config.providers.values().map(AsRef::as_ref).collect();
+    let mut entries: Vec<&ProviderEntry> = ready.resolved.config.providers.values().map(AsRef::as_ref).collect();
     entries.sort_by_key(|entry| !entry.enabled); // stable: by name within
     if output.json {
         let rows = entries.iter().map(|entry| {
@@ -15,7 +15,7 @@ pub(super) fn run(ready: &Ready, output: &Output) {
                 "name": entry.row.name,
                 "title": entry.row.title,
                 "on": entry.enabled,
-                "why": why(entry, ready),
+                "why": why(entry, &ready.resolved.available),
                 "dialects": entry.row.speaks.iter().map(|speaks| speaks.dialect.name()).collect::<Vec<_>>(),
                 "base_urls": entry.row.speaks.iter().map(|speaks| speaks.base_url.as_ref()).collect::<Vec<_>>(),
                 "key_names": entry.row.key_names,
@@ -31,7 +31,7 @@ pub(super) fn run(ready: &Ready, output: &Output) {
         let mut speaks: Vec<&str> = entry.row.speaks.iter().map(|speaks| speaks.dialect.name()).collect();
         speaks.dedup();
         let state = if entry.enabled { "on" } else { "off" };
-        vec![entry.row.name.to_string(), state.to_owned(), why(entry, ready), speaks.join(", ")]
+        vec![entry.row.name.to_string(), state.to_owned(), why(entry, &ready.resolved.available), speaks.join(", ")]
     }));
     output.print(&table(output.colour, &rows));
     let on = entries.iter().filter(|entry| entry.enabled).count();
@@ -39,18 +39,18 @@ pub(super) fn run(ready: &Ready, output: &Output) {
 }
 
 /// What turned a provider on, or what it needs.
-pub(super) fn why(entry: &ProviderEntry, ready: &Ready) -> String {
+pub(super) fn why(entry: &ProviderEntry, available: &Availability) -> String {
     let name = entry.row.name.as_ref();
     let needs_key = !entry.row.key_names.is_empty();
     match (&entry.key, entry.enabled) {
-        (Some(key), true) if ready.secrets.has(key) => format!("{key} is set"),
-        (_, true) if ready.reachable.contains(name) => "it answers".to_owned(),
+        (Some(key), true) if available.secrets.contains(key) => format!("{key} is set"),
+        (_, true) if available.reachable.contains(name) => "it answers".to_owned(),
         (_, true) if entry.row.speaks.is_empty() => "built in".to_owned(),
         (_, true) if needs_key => "the configuration says so".to_owned(),
         (_, true) => "needs no key".to_owned(),
-        (Some(key), false) if !ready.secrets.has(key) => format!("set {key}"),
+        (Some(key), false) if !available.secrets.contains(key) => format!("set {key}"),
         (_, false) if entry.row.local => format!("local; add [providers.{name}] to use it"),
-        (_, false) if needs_key && entry.row.key_names.iter().any(|key| ready.secrets.has(key)) => {
+        (_, false) if needs_key && entry.row.key_names.iter().any(|key| available.secrets.contains(key.as_ref())) => {
             "the configuration says so".to_owned()
         }
         (_, false) if needs_key => format!("set {}", entry.row.key_names.join(" or ")),

@@ -13,11 +13,12 @@ use crate::ports::clock::SystemClock;
 use crate::ports::entropy::{self, SystemEntropy};
 use crate::ports::events::{RequestLog, Style};
 use crate::ports::http::{Client, Connector};
-use crate::server::{Drain, Phase, Server, Settings};
+use crate::ports::secrets::EnvironmentSecrets;
+use crate::server::{self, Drain, Phase, Server, Settings};
 use crate::tls;
 
 use super::banner;
-use super::configuration::{self, Ready, Sources};
+use super::configuration::{self, Failure, Read, Sources};
 use super::output::Output;
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,48 +39,42 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> ExitCode {
-    let flags = arguments.listen.iter().map(|listen| ("EDGEWAY__SERVER__LISTEN".to_owned(), listen.clone())).collect();
-    let ready = match configuration::ready(Sources { file, flags }) {
-        Ok(ready) => ready,
-        Err(failure) => return super::failed(&failure, output),
-    };
-    match serve(arguments, ready, output) {
+    match serve(arguments, file, output) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            output.error(&message);
-            ExitCode::FAILURE
-        }
+        Err(failure) => super::failed(&failure, output),
     }
 }
 
-fn serve(arguments: &Arguments, mut ready: Ready, output: &Output) -> Result<(), String> {
-    if !ready.warnings.is_empty() && !output.json {
-        output.say(&output.rendered(&ready.warnings));
-    }
-    let config = ready.config.clone();
-    let secrets = std::mem::take(&mut ready.secrets);
+fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Result<(), Failure> {
+    let flags = arguments.listen.iter().map(|listen| ("EDGEWAY__SERVER__LISTEN".to_owned(), listen.clone())).collect();
+    let Read { loaded, available, file } = configuration::read(Sources { file, flags })?;
     entropy::ready()?;
-    let settings = settings(&config.server, arguments.workers.map(usize::from))?;
-    let listen = settings.listen;
+    let workers = arguments.workers.map_or_else(server::cores, usize::from);
     let style = if output.terminal && !output.json { Style::Pretty { colour: output.colour } } else { Style::Json };
     let log = Arc::new(RequestLog::start(style, std::io::stdout()).map_err(|error| error.to_string())?);
     let ports = Ports {
-        http: Arc::new(Client::new(Connector::new(), settings.workers)),
+        http: Arc::new(Client::new(Connector::new(), workers)),
         kv: None,
         cells: None,
         blobs: None,
         events: log.clone(),
         vectors: None,
-        secrets: Arc::new(secrets),
+        secrets: Arc::new(EnvironmentSecrets::default()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     };
-    let gateway = Arc::new(Gateway::new(ports, config));
+    let (gateway, warnings) = configuration::wait(Gateway::open(ports, loaded, available))??;
+    if !warnings.is_empty() && !output.json {
+        output.say(&output.rendered(&warnings));
+    }
+    let config = gateway.config();
+    let settings = settings(&config.server, workers)?;
+    let listen = settings.listen;
     let server = Server::start(settings, Arc::new(move |inbound| gateway.handle(inbound)))
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     // Whoever reads the line may send a signal at once.
     let (runtime, signals) = listen_for_signals()?;
-    banner::say(&ready, server.address(), output);
+    banner::say(&config, file.as_deref(), server.address(), output);
     wait_for_signals(runtime, signals, server.drain(), output);
     server.stop();
     log.close();
@@ -87,12 +82,12 @@ fn serve(arguments: &Arguments, mut ready: Ready, output: &Output) -> Result<(),
 }
 
 /// What the document says of the server, as the server takes it.
-fn settings(server: &config::Server, workers: Option<usize>) -> Result<Settings, String> {
+fn settings(server: &config::Server, workers: usize) -> Result<Settings, String> {
     let mut addresses =
         server.listen.to_socket_addrs().map_err(|error| format!("cannot listen on {}: {error}", server.listen))?;
     let listen = addresses.next().ok_or_else(|| format!("{} is no address", server.listen))?;
     let mut settings = Settings::new(listen);
-    settings.workers = workers.unwrap_or(settings.workers);
+    settings.workers = workers;
     settings.drain = server.drain;
     settings.limits.header_bytes = server.max_header;
     settings.limits.headers = server.max_headers;

@@ -75,9 +75,13 @@ pub struct Settings {
 impl Settings {
     /// Plain HTTP on an address, one worker a core, default limits.
     pub fn new(listen: SocketAddr) -> Self {
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { listen, workers, limits: Limits::default(), tls: None, drain: Duration::from_secs(30) }
+        Self { listen, workers: cores(), limits: Limits::default(), tls: None, drain: Duration::from_secs(30) }
     }
+}
+
+/// How many workers there are when nobody says: one a core.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What the connections of one server share.
