@@ -1,4 +1,5 @@
-//! Every case on every target, one test each: `in_process::matrix/text/openai_to_gemini/streamed`.
+//! Every case on every target, one test each: `in_process::matrix/text/openai_to_gemini/streamed`; and every check of
+//! the port suites inside every target that has them built in: `cloudflare::ports/kv_ttl`.
 //!
 //! `cargo test -p edgeway-tests --test conformance -- native::faults` runs some of them.
 #![allow(
@@ -11,6 +12,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use edgeway_core::ports::suite;
 use edgeway_tests::case::{self, Case};
 use edgeway_tests::skips::Skips;
 use edgeway_tests::{check, driver, recorded};
@@ -43,7 +45,8 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        if let Some(unknown) = skips.unknown(|name| cases.iter().any(|case| case.name == name)).next() {
+        let known = |name: &str| ports().any(|port| port == name) || cases.iter().any(|case| case.name == name);
+        if let Some(unknown) = skips.unknown(known).next() {
             eprintln!("tests/skips/{target}.toml: there is no case {unknown}");
             return ExitCode::FAILURE;
         }
@@ -57,7 +60,20 @@ fn main() -> ExitCode {
                 None => trials.push(Trial::test(name, move || run(&*driver, &case))),
                 Some(reason) => {
                     skipped.push(format!("{name}: {reason}"));
-                    trials.push(Trial::test(name, move || still_fails(&*driver, &case, &reason)));
+                    let still = move || still_fails(check::run(&*driver, &case), driver.name(), &reason);
+                    trials.push(Trial::test(name, still));
+                }
+            }
+        }
+        for port in ports().filter(|_| driver.has_port_suites()) {
+            let (name, driver) = (format!("{target}::{port}"), driver.clone());
+            let check = port.trim_start_matches(PORTS).to_owned();
+            match skips.reason(&port).map(str::to_owned) {
+                None => trials.push(Trial::test(name, move || driver.check_port(&check).map_err(Failed::from))),
+                Some(reason) => {
+                    skipped.push(format!("{name}: {reason}"));
+                    let still = move || still_fails(driver.check_port(&check), driver.name(), &reason);
+                    trials.push(Trial::test(name, still));
                 }
             }
         }
@@ -87,12 +103,18 @@ fn run(driver: &dyn driver::Driver, case: &Case) -> Result<(), Failed> {
 }
 
 /// A listed case must fail, or its skip has no reason any more.
-fn still_fails(driver: &dyn driver::Driver, case: &Case, reason: &str) -> Result<(), Failed> {
-    match check::run(driver, case) {
+fn still_fails(result: Result<(), String>, target: &str, reason: &str) -> Result<(), Failed> {
+    match result {
         Err(_) => Ok(()),
         Ok(()) => {
-            Err(format!("passes although it is skipped because \"{reason}\"; take it off tests/skips/{}.toml", driver.name())
-                .into())
+            Err(format!("passes although it is skipped because \"{reason}\"; take it off tests/skips/{target}.toml").into())
         }
     }
+}
+
+/// Where the checks of the port suites stand among the cases.
+const PORTS: &str = "ports/";
+
+fn ports() -> impl Iterator<Item = String> {
+    suite::all_names().map(|check| format!("{PORTS}{check}"))
 }

@@ -29,7 +29,7 @@ use std::fmt::Debug;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-pub use answer::{ABSENT_SECRET, Subject, answer, names};
+pub use answer::{ABSENT_SECRET, PRESENT_SECRET, Subject, all_names, answer, names};
 pub use blob::{blob_round_trip, blob_ttl, blob_visible_when_whole};
 pub use cell::{
     COUNTER, cell_expiry, cell_failed_step_changes_nothing, cell_serial_history, compare_and_swap_counts,

@@ -165,7 +165,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
 }
 
 /// The bindings of every case: the providers' keys and the caller's.
-fn bindings() -> Vec<(String, String)> {
+pub fn bindings() -> Vec<(String, String)> {
     let keys = Protocol::ALL.map(|protocol| (protocol.key_name().to_owned(), protocol.provider_key()));
     let caller = ("EDGEWAY_TEST_KEY".to_owned(), crate::protocol::CALLER_KEY.to_owned());
     keys.into_iter().chain([caller]).collect()

@@ -22,6 +22,14 @@ pub trait Driver: Send + Sync {
     fn name(&self) -> &str;
     /// Starts a gateway for `case`. The error says why it cannot.
     fn start(&self, case: &Case) -> Result<Box<dyn Running + '_>, String>;
+    /// Whether its runtime can run the port suites.
+    fn has_port_suites(&self) -> bool {
+        false
+    }
+    /// Runs one check of the port suites inside the target's runtime.
+    fn check_port(&self, check: &str) -> Result<(), String> {
+        Err(format!("{} has no port suites to run {check}", self.name()))
+    }
     /// Ends what it kept running. The error says what went wrong meanwhile.
     fn close(&self) -> Result<(), String> {
         Ok(())

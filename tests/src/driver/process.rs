@@ -3,6 +3,7 @@
 //! Every target has a launcher that behaves like the native binary ([`Launcher`]). A launcher that starts fast gets one
 //! process a case, told to end and watched ending; a slow one is kept and serves every case of the same configuration.
 
+use edgeway_core::ports::suite::PRESENT_SECRET;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
@@ -10,8 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::launcher::{Launched, Launcher};
 use super::{Driver, Observed, Running};
-use crate::case::{Case, Request, Turn};
+use crate::case::{self, Case, Request, Turn};
 use crate::http1::{BodyReader, Connection};
+use crate::protocol::Protocol;
 use crate::upstream::Upstream;
 
 /// Runs cases on the gateways that a launcher starts.
@@ -19,16 +21,53 @@ pub struct Process {
     launcher: Launcher,
     /// Gateways that wait for another case, by what they were started with.
     idle: Mutex<HashMap<String, Vec<Server>>>,
+    /// The gateway with the port suites, once one was asked for. Checks run one at a time.
+    suite: Mutex<Option<Launched>>,
 }
 
 impl Process {
     /// A driver over a launcher.
     pub fn new(launcher: Launcher) -> Self {
-        Self { launcher, idle: Mutex::default() }
+        Self { launcher, idle: Mutex::default(), suite: Mutex::default() }
     }
 
     fn idle(&self) -> MutexGuard<'_, HashMap<String, Vec<Server>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask_suite(&self, check: &str) -> Result<(), String> {
+        let mut suite = self.suite.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = match suite.take() {
+            Some(running) => running,
+            None => self.launch_suite()?,
+        };
+        let path = format!("/edgeway-suite/{check}");
+        let request = Request {
+            door: Protocol::Openai,
+            method: "POST".into(),
+            path,
+            headers: Vec::new(),
+            body: Vec::new(),
+            raw: None,
+            hang_up_after: None,
+        };
+        let answered = exchange(running.address, &request).map_err(|error| format!("{error}\n{}", running.last_words()))?;
+        let found = String::from_utf8_lossy(&answered.body).into_owned();
+        *suite = Some(running);
+        match answered.status {
+            200 if found == "ok" => Ok(()),
+            404 => Err(format!("the target has no port for it: {found}")),
+            status => Err(format!("{status}: {found}")),
+        }
+    }
+
+    fn launch_suite(&self) -> Result<Launched, String> {
+        let document =
+            format!("{}\n[server]\nlisten = \"127.0.0.1:0\"\n", case::CONFIG.replace("{{upstream}}", "http://127.0.0.1:1"));
+        let (name, value) = PRESENT_SECRET;
+        let mut bindings = case::bindings();
+        bindings.push((name.to_owned(), format!("{value}\n")));
+        self.launcher.launch_suite(&document, &bindings)
     }
 
     fn launch(&self, case: &Case) -> Result<Server, String> {
@@ -54,7 +93,19 @@ impl Driver for Process {
         Ok(Box::new(Taken { driver: self, key, server }))
     }
 
+    fn has_port_suites(&self) -> bool {
+        !self.launcher.suite.is_empty()
+    }
+
+    fn check_port(&self, check: &str) -> Result<(), String> {
+        self.ask_suite(check)
+    }
+
     fn close(&self) -> Result<(), String> {
+        let suite = self.suite.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(suite) = suite {
+            suite.end()?;
+        }
         let servers: Vec<Server> = self.idle().drain().flat_map(|(_, servers)| servers).collect();
         for server in servers {
             let late = server.end()?;

@@ -113,6 +113,14 @@ pub fn names(subject: &Subject) -> Vec<&'static str> {
     CHECKS.iter().chain(OTHERS).filter(|(_, start)| applies(start)).map(|(name, _)| *name).collect()
 }
 
+/// The names of all checks there are, whatever a platform has.
+pub fn all_names() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().chain(OTHERS).map(|(name, _)| *name)
+}
+
+/// The secret that a host of the suite sets, as (name, value).
+pub const PRESENT_SECRET: (&str, &str) = ("EDGEWAY_SUITE_SECRET", "known to the suite");
+
 /// Answers a request to the suite (see the module); `None` when the request is not the suite's.
 pub fn answer(method: &Method, path: &str, subject: &Subject) -> Option<BoxFuture<'static, Response<Body>>> {
     let rest = path.strip_prefix(PATH)?;
