@@ -1,12 +1,28 @@
-//! The programs of cells, and the one table that finds them by name.
+//! Programs of cells: state machines for whatever must be exact.
 //!
-//! A program is a [`CellStep`]: a pure function from a state and a command to the next state and a
-//! reply. What serialises the commands of one cell is the platform's ([`crate::ports::CellStore`]).
+//! | program | what it keeps | used for |
+//! |---|---|---|
+//! | [`pointer`] | one value, its versions, who set it | the version of the configuration |
+//!
+//! A program is a pure function from a state and a command to the next state and a reply, written once for all
+//! platforms. What serialises the commands of one cell is the platform's ([`CellStore`]); see `docs/cells.md`.
+//!
+//! Invariants of every program: integers only; the size of a state has a bound; a command that is sent again, because
+//! nobody knows whether it took effect, changes nothing more; time that goes back counts as time that stands still.
 
-use crate::ports::{CellStep, suite};
+pub mod pack;
+pub mod pointer;
+
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use pack::Pack;
+
+use crate::error::Result;
+use crate::ports::{CellStep, CellStore, CellVersion, Timestamp, suite};
 
 /// Every program that ships, by name.
-static STEPS: &[&dyn CellStep] = &[];
+static STEPS: &[&dyn CellStep] = &[step::<pointer::Pointer>()];
 
 /// Finds a step by its [`name`](CellStep::name), for platforms that run steps in an actor.
 ///
@@ -16,15 +32,75 @@ pub fn find_step(name: &str) -> Option<&'static dyn CellStep> {
     STEPS.iter().chain(tests).copied().find(|step| step.name() == name)
 }
 
+/// A program, in types.
+pub trait Program: Sized + Send + Sync + 'static {
+    /// Its name; never changes, since platforms may keep it beside a state.
+    const NAME: &'static str;
+    /// What is kept.
+    type State: Pack;
+    /// What can be asked.
+    type Command: Pack;
+    /// What is answered.
+    type Reply: Pack;
+
+    /// Runs a command. `state` is `None` when there is none, or none any more. An error leaves the state as it is.
+    fn run(state: Option<Self::State>, command: Self::Command, now: Timestamp) -> Result<(Next<Self::State>, Self::Reply)>;
+    /// When a state means as much as none, and stops existing.
+    fn expires(state: &Self::State) -> Option<Timestamp>;
+}
+
+/// What a command leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<S> {
+    /// The state as it was, or none if there was none. Costs no write where cells are compare-and-swap.
+    Same,
+    /// Another state.
+    State(S),
+}
+
+/// A program's step, over bytes.
+struct Step<P>(PhantomData<fn() -> P>);
+
+impl<P: Program> CellStep for Step<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn step(&self, state: Option<&[u8]>, command: &[u8], now: Timestamp) -> Result<CellVersion> {
+        let before = state.map(P::State::from_bytes).transpose()?;
+        let kept = before.as_ref().and_then(P::expires);
+        let (next, reply) = P::run(before, P::Command::from_bytes(command)?, now)?;
+        let (state, expires) = match next {
+            Next::Same => (state.map(Bytes::copy_from_slice), kept),
+            Next::State(state) => (Some(state.to_bytes()), P::expires(&state)),
+        };
+        Ok(CellVersion { state, reply: reply.to_bytes(), expires })
+    }
+}
+
+/// The step of a program.
+pub const fn step<P: Program>() -> &'static dyn CellStep {
+    &Step::<P>(PhantomData)
+}
+
+/// Sends a command to the cell called `name`, which runs program `P`.
+///
+/// An error says nothing about whether the command took effect (see [`CellStore`]): send the same command again.
+pub async fn command<P: Program>(cells: &dyn CellStore, name: &str, command: &P::Command) -> Result<P::Reply> {
+    let command = command.to_bytes();
+    P::Reply::from_bytes(&cells.command(name, step::<P>(), command).await?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_step_is_found_by_its_own_name_and_nothing_else_is() {
-        for step in STEPS {
-            let found = find_step(step.name()).expect("a step of the table");
-            assert!(std::ptr::addr_eq(found, *step), "two steps are called {}", step.name());
+        let names: std::collections::BTreeSet<_> = STEPS.iter().map(|step| step.name()).collect();
+        assert_eq!(names.len(), STEPS.len(), "two steps have one name");
+        for name in names {
+            assert_eq!(find_step(name).expect("a step of the table").name(), name);
         }
         assert!(find_step(suite::COUNTER.name()).is_some());
         assert!(find_step("").is_none());

@@ -23,6 +23,7 @@ mod answer;
 mod blob;
 mod cell;
 mod kv;
+mod program;
 mod vector;
 
 use std::fmt::Debug;
@@ -37,6 +38,7 @@ pub use cell::{
 };
 use futures_util::FutureExt;
 pub use kv::{kv_limits, kv_list_pages, kv_round_trip, kv_ttl};
+pub use program::cell_pointer_one_winner;
 pub use vector::{vector_nearest, vector_one_dimension};
 
 use super::{Clock, Entropy, Event, EventSink, SecretStore};

@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-    use crate::ports::memory::ManualClock;
+    use crate::ports::memory::{ManualClock, SeededEntropy};
     use crate::ports::suite;
 
     fn store(capacity: usize) -> (Arc<ManualClock>, MemoryCells) {
@@ -132,6 +132,10 @@ mod tests {
         assert_eq!(suite::cell_serial_history(&cells).now_or_never(), Some(Ok(())));
         assert_eq!(suite::cell_expiry(&cells, &*clock).now_or_never(), Some(Ok(())));
         assert_eq!(suite::cell_failed_step_changes_nothing(&cells).now_or_never(), Some(Ok(())));
+        for _ in 0..2 {
+            assert_eq!(suite::cell_pointer_one_winner(&cells, &SeededEntropy::new(clock.now().0)).now_or_never(), Some(Ok(())));
+            clock.advance(Duration::from_secs(1));
+        }
         assert_eq!(suite::compare_and_swap_one_winner(&cells).now_or_never(), Some(Ok(())));
         assert_eq!(suite::compare_and_swap_counts(&cells, &*clock).now_or_never(), Some(Ok(())));
         assert_eq!(suite::versioned_expiry(&cells, &*clock).now_or_never(), Some(Ok(())));

@@ -55,6 +55,9 @@ impl Subject {
     fn events(&self) -> Option<Arc<dyn EventSink>> {
         Some(self.ports.events.clone())
     }
+    fn entropy(&self) -> Option<Arc<dyn Entropy>> {
+        Some(self.ports.entropy.clone())
+    }
     fn clock(&self) -> Option<Arc<dyn Clock>> {
         Some(self.ports.clock.clone())
     }
@@ -83,6 +86,7 @@ static CHECKS: &[(&str, Start)] = table![
     cell_serial_history(cells),
     cell_expiry(cells, clock),
     cell_failed_step_changes_nothing(cells),
+    cell_pointer_one_winner(cells, entropy),
     compare_and_swap_one_winner(versioned),
     compare_and_swap_counts(versioned, clock),
     versioned_expiry(versioned, clock),
