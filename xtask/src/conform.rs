@@ -4,7 +4,7 @@ use crate::Options;
 use crate::report::{Broken, Report};
 use crate::run::cargo;
 use crate::tally;
-use crate::target::{self, Target};
+use crate::target::{self, Launcher, Target};
 
 /// Runs the suite's cases for `name`; further words filter them by name.
 pub(crate) fn run(name: &str, options: &Options) -> bool {
@@ -18,20 +18,20 @@ pub(crate) fn run(name: &str, options: &Options) -> bool {
 }
 
 /// Prepares a target and runs the suite's cases on it.
-pub(crate) fn on(report: &mut Report, target: &Target, words: &[&str]) -> Result<(), Broken> {
+fn on(report: &mut Report, target: &Target, words: &[&str]) -> Result<(), Broken> {
     let launcher = (target.prepare)(report)?;
-    cases(report, target.name, words, Some(launcher.variable(target.name)))
+    cases(report, target.name, words, Some(&launcher))
 }
 
 /// Runs the suite's cases for a target, all or those whose names contain a word.
-pub(crate) fn cases(report: &mut Report, target: &str, words: &[&str], launcher: Option<String>) -> Result<(), Broken> {
+pub(crate) fn cases(report: &mut Report, target: &str, words: &[&str], launcher: Option<&Launcher>) -> Result<(), Broken> {
     let prefix = format!("{target}::");
     let mut arguments = vec!["test", "--package", "edgeway-tests", "--test", "conformance", "--"];
     arguments.push(&prefix);
     arguments.extend(words);
     let mut command = cargo(&arguments);
     if let Some(launcher) = launcher {
-        command.env("EDGEWAY_LAUNCHER", launcher);
+        command.env("EDGEWAY_LAUNCHER", launcher.variable(target));
     }
     report.tests(&format!("conformance on {target}"), command, |output| {
         let tally = tally::cargo_test(output)?;

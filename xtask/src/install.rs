@@ -1,7 +1,9 @@
 //! Installs what the tests need and a fresh machine lacks. Does nothing when it is there.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::report::{Broken, Report};
 use crate::run::{ask, command};
 
 /// The targets for which core is built besides the host.
@@ -35,6 +37,22 @@ pub(crate) fn interpreters() -> Result<String, String> {
     }
     let what: Vec<_> = missing.into_iter().map(|(.., what)| what).collect();
     Err(format!("the official SDKs need {}", what.join(", and ")))
+}
+
+/// Installs a folder's locked npm packages, unless the very same are there.
+pub(crate) fn npm(report: &mut Report, what: &str, folder: &Path) -> Result<(), Broken> {
+    let lock = folder.join("package-lock.json");
+    let installed = folder.join("node_modules/.edgeway-lock.json");
+    let same = matches!((std::fs::read(&lock), std::fs::read(&installed)), (Ok(a), Ok(b)) if a == b);
+    if same {
+        return Ok(());
+    }
+    let mut install = command("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
+    install.current_dir(folder);
+    report.command(what, install)?;
+    report.check(&format!("{what} are pinned"), || {
+        std::fs::copy(&lock, &installed).map(|_| String::new()).map_err(|error| error.to_string())
+    })
 }
 
 fn runs(program: &str) -> bool {

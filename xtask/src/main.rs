@@ -41,7 +41,7 @@ cargo xtask <chore> [options]
   conform <target>     run the conformance suite against one target (without one: which there are)
       [filter]           only cases whose name contains this
   fuzz                 run every fuzz target for a few seconds
-  sdk                  run the official SDKs against the gateway
+  sdk [target]         run the official SDKs against the gateway, by default the native one
   bench [scenario...]  measure the native gateway beside nginx and no gateway (bench/README.md explains the scenarios)
   bench <target>       measure another target
       --rounds N         how often each is measured (3)
@@ -118,7 +118,7 @@ fn main() -> ExitCode {
             None => return usage(&format!("conform needs a target: {}", targets())),
         },
         "fuzz" => test::only("fuzz", fuzz::steps, &options),
-        "sdk" => test::only("sdk", sdk::steps, &options),
+        "sdk" => sdk::run(&options),
         "bench" => bench::run(&options),
         "record" => match options.words.first() {
             Some(provider) => record::run(provider, &options),

@@ -28,10 +28,15 @@ fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
     if options.quick {
         return Ok(());
     }
-    // The native server's cases ran with the core's, above.
-    for other in target::TARGETS.iter().filter(|target| target.name != "native") {
-        conform::on(report, other, &[])?;
-    }
     fuzz::steps(report)?;
-    sdk::steps(report)
+    sdk::install(report)?;
+    for target in target::TARGETS {
+        let launcher = (target.prepare)(report)?;
+        // The native server's cases ran with the core's, above.
+        if target.name != "native" {
+            conform::cases(report, target.name, &[], Some(&launcher))?;
+        }
+        sdk::clients(report, target, &launcher)?;
+    }
+    Ok(())
 }

@@ -1,7 +1,6 @@
 // Starts a provider on loopback and a real edgeway in front of it, for one test file.
 import { spawn } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,17 +29,6 @@ export const ANSWER = {
   additionalProperties: false,
 };
 
-function freePort() {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.once("error", fail);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => done(port));
-    });
-  });
-}
-
 function firstLine(child) {
   return new Promise((done, fail) => {
     child.stdout.once("data", (data) => done(String(data)));
@@ -48,42 +36,48 @@ function firstLine(child) {
   });
 }
 
-async function untilReady(url, server, log) {
-  for (let attempt = 0; attempt < 600; attempt++) {
-    if (server.exitCode !== null) throw new Error(`edgeway ended:\n${log.text}`);
-    try {
-      if ((await fetch(url + "/ready")).ok) return;
-    } catch {
-      // Not listening yet.
-    }
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error("edgeway did not become ready within 30 s");
+/** How the target's gateway is started: as `EDGEWAY_LAUNCHER` says in JSON, else the native server. */
+function launcher() {
+  const given = process.env.EDGEWAY_LAUNCHER;
+  const binary = process.env.EDGEWAY_BIN ?? join(root, "target/debug/edgeway");
+  return given ? JSON.parse(given) : { command: [binary, "serve"], environment: [] };
+}
+
+/** Where a gateway listens, once it says so. */
+function address(server) {
+  return new Promise((done, fail) => {
+    let log = "";
+    const late = setTimeout(() => fail(new Error(`the gateway does not say where it listens:\n${log}`)), 60_000);
+    const read = (data) => {
+      log = (log + data).slice(-100_000);
+      const found = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(log);
+      if (found) done((clearTimeout(late), found[0]));
+    };
+    for (const stream of [server.stdout, server.stderr]) stream.setEncoding("utf8").on("data", read);
+    server.once("exit", (code) => fail(new Error(`the gateway ended with ${code}:\n${log}`)));
+  });
 }
 
 /** A running gateway: its URL, and how to stop it. */
 export async function startGateway() {
   const provider = spawn("python3", [join(root, "tests/sdk/mock_provider.py")], { stdio: ["ignore", "pipe", "inherit"] });
   const upstream = Number((await firstLine(provider)).split(" ")[1]);
-  const port = await freePort();
   const config = join(mkdtempSync(join(tmpdir(), "edgeway-")), "edgeway.toml");
   const base = `http://127.0.0.1:${upstream}`;
   const row = (name, url, dialect) =>
     `[providers.up-${name}]\nbase_url = "${base}${url}"\ndialects = ["${dialect}"]\nkey = "UPSTREAM_KEY"\n`;
   writeFileSync(
     config,
-    `[server]\nlisten = "127.0.0.1:${port}"\n[auth]\nkeys = ["GATEWAY_KEY"]\n` +
+    `[server]\nlisten = "127.0.0.1:0"\n[auth]\nkeys = ["GATEWAY_KEY"]\n` +
       row("openai", "/openai/v1", "openai_chat") +
       row("anthropic", "/anthropic/v1", "anthropic_messages") +
       row("gemini", "/gemini/v1beta", "gemini"),
   );
-  const env = { PATH: process.env.PATH, GATEWAY_KEY: "gateway-key", UPSTREAM_KEY: "upstream-key" };
-  const binary = process.env.EDGEWAY_BIN ?? join(root, "target/debug/edgeway");
-  const server = spawn(binary, ["serve", "--config", config], { env, stdio: ["ignore", "pipe", "pipe"] });
-  const log = { text: "" };
-  for (const stream of [server.stdout, server.stderr]) stream.on("data", (data) => (log.text += data));
-  const url = `http://127.0.0.1:${port}`;
-  await untilReady(url, server, log);
+  const { command, environment } = launcher();
+  const env = { ...Object.fromEntries(environment), GATEWAY_KEY: "gateway-key", UPSTREAM_KEY: "upstream-key" };
+  const [program, ...first] = command;
+  const server = spawn(program, [...first, "--config", config], { env, cwd: dirname(config), stdio: ["ignore", "pipe", "pipe"] });
+  const url = await address(server);
   const stop = async () => {
     const ended = new Promise((done) => server.once("exit", done));
     server.kill("SIGTERM");

@@ -3,9 +3,12 @@
 import json
 import os
 import pathlib
+import queue
+import re
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 
 import pytest
@@ -28,7 +31,7 @@ ANSWER = {
 MODELS = {"openai": "gpt-5", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
 CONFIG = """
 [server]
-listen = "127.0.0.1:{port}"
+listen = "127.0.0.1:0"
 
 [auth]
 keys = ["GATEWAY_KEY"]
@@ -55,51 +58,59 @@ def named(upstream, script):
     return f"up-{upstream}/{MODELS[upstream]}@{script}"
 
 
-def free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def launcher():
+    """How the target's gateway is started: as `EDGEWAY_LAUNCHER` says in JSON, else the native server."""
+    given = os.environ.get("EDGEWAY_LAUNCHER")
+    if given:
+        return json.loads(given)
+    binary = os.environ.get("EDGEWAY_BIN", str(ROOT / "target" / "debug" / "edgeway"))
+    return {"command": [binary, "serve"], "environment": []}
 
 
 @pytest.fixture(scope="session")
 def gateway():
     """The base URL of a running gateway."""
-    binary = os.environ.get("EDGEWAY_BIN", ROOT / "target" / "debug" / "edgeway")
     provider = subprocess.Popen([sys.executable, ROOT / "tests/sdk/mock_provider.py"], stdout=subprocess.PIPE, text=True)
     upstream = int(provider.stdout.readline().split()[1])
-    port = free_port()
+    target = launcher()
     with tempfile.TemporaryDirectory() as folder:
         config = pathlib.Path(folder) / "edgeway.toml"
-        config.write_text(CONFIG.format(port=port, upstream=upstream))
-        log = open(pathlib.Path(folder) / "log", "w+")
-        environment = {"PATH": os.environ["PATH"], "GATEWAY_KEY": "gateway-key", "UPSTREAM_KEY": "upstream-key"}
-        server = subprocess.Popen([binary, "serve", "--config", config], env=environment, stdout=log, stderr=subprocess.STDOUT)
-        url = f"http://127.0.0.1:{port}"
+        config.write_text(CONFIG.format(upstream=upstream))
+        environment = dict(target["environment"]) | {"GATEWAY_KEY": "gateway-key", "UPSTREAM_KEY": "upstream-key"}
+        command = [*target["command"], "--config", config]
+        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        log = []
+        said = queue.SimpleQueue()
+        threading.Thread(target=forward, args=(server.stdout, log, said), daemon=True).start()
         try:
-            wait_until_ready(url, server, log)
-            yield url
+            yield address(said, log)
         finally:
             server.terminate()
-            server.wait(30)
+            ended = server.wait(30)
             provider.kill()
+        assert ended == 0, f"the gateway ended with {ended}:\n{''.join(log)}"
 
 
-def wait_until_ready(url, server, log):
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(url + "/ready", timeout=1) as response:
-                assert json.load(response)["status"] == "ok"
-                return
-        except OSError:
-            try:
-                server.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
-            log.seek(0)
-            raise RuntimeError(f"edgeway ended:\n{log.read()}") from None
-    raise RuntimeError("edgeway did not become ready within 30 s")
+def forward(output, log, said):
+    """Keeps what a gateway prints, and says where it listens."""
+    for line in output:
+        log.append(line)
+        found = re.search(r"http://127\.0\.0\.1:[1-9]\d*", line)
+        if found and said.empty():
+            said.put(found[0])
+    said.put(None)
+
+
+def address(said, log):
+    try:
+        url = said.get(timeout=60)
+    except queue.Empty:
+        url = None
+    if url is None:
+        raise RuntimeError(f"the gateway does not say where it listens:\n{''.join(log)}")
+    with urllib.request.urlopen(url + "/ready", timeout=10) as response:
+        assert json.load(response)["status"] == "ok"
+    return url
 
 
 @pytest.fixture(params=["openai", "anthropic", "gemini"])
