@@ -135,12 +135,13 @@ pub struct BodyReader {
     framing: Framing,
     until_close: bool,
     done: bool,
+    trailers: Vec<(String, String)>,
 }
 
 impl BodyReader {
     /// The body of `head`; a response without framing lasts until the connection closes.
     pub fn new(head: &Head, until_close: bool) -> Self {
-        Self { framing: head.framing(), until_close, done: false }
+        Self { framing: head.framing(), until_close, done: false, trailers: Vec::new() }
     }
 
     /// The next bytes; `None` at the body's proper end. A body that is cut is an error.
@@ -181,6 +182,9 @@ impl BodyReader {
         let line = String::from_utf8_lossy(&connection.buffer[..line_end]).into_owned();
         let length = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("not a chunk's length: {line:?}")))?;
+        if length == 0 {
+            return self.read_trailers(connection, line_end);
+        }
         let end = line_end + 2 + length + 2;
         while connection.buffer.len() < end {
             if connection.fill()? == 0 {
@@ -188,8 +192,27 @@ impl BodyReader {
             }
         }
         let chunk: Vec<u8> = connection.buffer.drain(..end).skip(line_end + 2).take(length).collect();
-        self.done = length == 0;
-        Ok((length > 0).then_some(chunk))
+        Ok(Some(chunk))
+    }
+
+    /// What stands behind the last chunk, whose line ends there.
+    fn read_trailers(&mut self, connection: &mut Connection, line_end: usize) -> io::Result<Option<Vec<u8>>> {
+        let end = loop {
+            match find(&connection.buffer[line_end..], b"\r\n\r\n") {
+                Some(length) => break line_end + length,
+                None if connection.fill()? == 0 => return Err(cut("inside a body's trailers")),
+                None => {}
+            }
+        };
+        let section: Vec<u8> = connection.buffer.drain(..end + 4).skip(line_end).collect();
+        self.trailers = parse(&section[..end - line_end])?.headers;
+        self.done = true;
+        Ok(None)
+    }
+
+    /// Header fields behind the last chunk, names in lower case.
+    pub fn trailers(&self) -> &[(String, String)] {
+        &self.trailers
     }
 }
 
@@ -235,6 +258,19 @@ mod tests {
             let head = connection.read_head().unwrap().unwrap();
             assert_eq!((head.word(1), &connection.read_body(&head, true).unwrap()[..]), ("200", body.as_bytes()));
         }
+    }
+
+    #[test]
+    fn trailers_are_read_and_belong_to_no_chunk() {
+        let mut connection = served(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Why: because\r\n\r\nHTTP/1.1 204 x\r\n\r\n",
+        );
+        let head = connection.read_head().unwrap().unwrap();
+        let mut body = BodyReader::new(&head, true);
+        assert_eq!(body.next(&mut connection).unwrap().as_deref(), Some(&b"a"[..]));
+        assert_eq!(body.next(&mut connection).unwrap(), None);
+        assert_eq!(body.trailers(), [("x-why".to_owned(), "because".to_owned())]);
+        assert_eq!(connection.read_head().unwrap().unwrap().word(1), "204");
     }
 
     #[test]

@@ -54,7 +54,6 @@ fn custom(name: &str) -> Provider {
         local: false,
         quirks: Quirks::NONE,
         source: Cow::Borrowed("the configuration"),
-        note: None,
     }
 }
 

@@ -42,7 +42,6 @@ pub(super) const fn hosted(
         local: false,
         quirks: Quirks::NONE,
         source: Cow::Borrowed(source),
-        note: None,
     }
 }
 
@@ -76,12 +75,6 @@ impl Provider {
     /// Owns bare model names that begin so.
     pub(super) const fn owning(mut self, prefixes: Names) -> Self {
         forget(replace(&mut self.owns, Cow::Borrowed(prefixes)));
-        self
-    }
-
-    /// Comes with this note for the operator.
-    pub(super) const fn noted(mut self, note: &'static str) -> Self {
-        self.note = Some(note);
         self
     }
 

@@ -3,10 +3,9 @@
 //! `hyper` serves HTTP/1.1 leniently in places: it merges repeated lengths, prefers chunks over a length, and
 //! takes lines that end in a bare line feed. The gate reads every head first ([`head`](super::head)) and follows the body's
 //! framing to the next one, so `hyper` only ever sees requests that nobody could read differently. A request
-//! that does not pass ends the input; when what came before it is answered, the gate asks the handler for the
-//! refusal, so that it is recorded like any answer, writes it and closes.
+//! that does not pass ends the input; when what came before it is answered, the gate writes the refusal and
+//! closes.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,14 +13,11 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use edgeway_core::exchange::Refused;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::Limits;
-use super::exchange::Handler;
-use super::head::{self, Begun, Framing};
-use super::service::Refusing;
+use super::head::{self, Begun, Framing, Refusal};
 use crate::http1::scratch;
 use crate::net::Stream;
 use crate::timer;
@@ -41,9 +37,7 @@ struct State {
     deadline: Option<Instant>,
     /// Whether a head has begun to arrive.
     partial: bool,
-    refusal: Option<Box<Refused>>,
-    /// Whether the head that has begun to arrive is refused for its slowness.
-    late: bool,
+    refusal: Option<Box<Refusal>>,
     /// Who waits for the request under way to end, to refuse the next.
     waiting: Option<Waker>,
 }
@@ -52,7 +46,7 @@ impl Pulse {
     /// The pulse of a connection that has to send its first head in time.
     pub(super) fn new(limits: &Limits) -> Self {
         let deadline = Some(timer::after(limits.header_time));
-        Self(Arc::new(Mutex::new(State { under_way: 0, deadline, partial: false, refusal: None, late: false, waiting: None })))
+        Self(Arc::new(Mutex::new(State { under_way: 0, deadline, partial: false, refusal: None, waiting: None })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -88,7 +82,7 @@ impl Pulse {
         let mut state = self.lock();
         let tell = std::mem::take(&mut state.partial) && state.under_way == 0;
         if tell {
-            state.late = true;
+            state.refusal = Some(head::too_slow());
             state.deadline = Some(timer::after(LINGER));
         }
         tell
@@ -100,7 +94,6 @@ pub(super) struct Gate {
     stream: Stream,
     pulse: Pulse,
     limits: Limits,
-    handler: Handler,
     /// What passed and has not been taken yet.
     passed: Bytes,
     /// A head that is not complete, and how much of it has been looked at.
@@ -119,8 +112,6 @@ pub(super) struct Gate {
 enum Farewell {
     /// Not begun.
     None,
-    /// The handler is asked for its words.
-    Asking(Box<Refusing>),
     /// A refusal on its way out.
     Telling(Bytes),
     /// Nothing more is said; the client is listened to until it is done.
@@ -128,13 +119,12 @@ enum Farewell {
 }
 
 impl Gate {
-    pub(super) fn new(stream: Stream, pulse: Pulse, limits: Limits, handler: Handler) -> Self {
+    pub(super) fn new(stream: Stream, pulse: Pulse, limits: Limits) -> Self {
         let (passed, held) = (Bytes::new(), BytesMut::new());
         Self {
             stream,
             pulse,
             limits,
-            handler,
             passed,
             held,
             seen: 0,
@@ -160,13 +150,6 @@ impl Gate {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-    }
-
-    /// Refuses a client that has not sent enough for [`Gate::poll_is_http2`]. False when it has sent nothing: it is just let go.
-    pub(super) fn is_late(&mut self) -> bool {
-        self.pulse.lock().partial = !self.held.is_empty();
-        self.seen = self.held.len();
-        self.pulse.expire()
     }
 
     /// The socket, with the first bytes given back.
@@ -228,21 +211,13 @@ impl Gate {
             match &mut self.farewell {
                 Farewell::None => {
                     let mut state = self.pulse.lock();
-                    let late = state.late.then(|| head::too_slow(&self.held));
-                    let refusal = state.refusal.take().or(late);
+                    let refusal = state.refusal.take();
                     if refusal.is_none() && self.body.is_none() {
                         drop(state);
                         return Pin::new(&mut self.stream).poll_shutdown(cx);
                     }
                     state.deadline = Some(timer::after(LINGER));
-                    self.farewell = match refusal {
-                        Some(refused) => Farewell::Asking(Box::new(Refusing::start(&self.handler, *refused))),
-                        None => Farewell::Telling(Bytes::new()),
-                    };
-                }
-                Farewell::Asking(refusing) => {
-                    let words = ready!(Pin::new(refusing).poll(cx));
-                    self.farewell = Farewell::Telling(words);
+                    self.farewell = Farewell::Telling(refusal.map(|refusal| refusal.encode()).unwrap_or_default());
                 }
                 Farewell::Telling(words) if words.is_empty() => {
                     ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
@@ -288,7 +263,7 @@ impl AsyncRead for Gate {
             }
             {
                 let mut state = this.pulse.lock();
-                if state.refusal.is_some() || state.late {
+                if state.refusal.is_some() {
                     // The end of the input, but only when what came before is answered: an end in the middle
                     // of a request means that the client is gone.
                     if state.under_way == 0 {

@@ -1,0 +1,126 @@
+//! From the function's environment and the file that was shipped with it to a gateway.
+//!
+//! | what | where |
+//! |---|---|
+//! | the document | `edgeway.toml` in `LAMBDA_TASK_ROOT`, `EDGEWAY_CONFIG` over it, `EDGEWAY__...` variables over that |
+//! | secrets | variables of their names, or files that `NAME_FILE` variables name |
+//! | how answers go | `EDGEWAY_RESPONSE_MODE` |
+//!
+//! Invariant: whatever is wrong, the function starts and says what it is: to the log once, and to every caller.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use edgeway_core::config::{self, Availability, Diagnostic, Hints};
+use edgeway_core::error::{Error, ErrorKind};
+use edgeway_core::exchange::Inbound;
+use edgeway_core::ports::Ports;
+use edgeway_core::{Gateway, Handled};
+use edgeway_native::ports::clock::SystemClock;
+use edgeway_native::ports::entropy::{self, SystemEntropy};
+use edgeway_native::ports::secrets::EnvironmentSecrets;
+use http::{Response, StatusCode};
+
+use crate::event::{MODE_VARIABLE, Mode};
+use crate::ports::http::ThawedClient;
+use crate::ports::log::Log;
+use crate::refusal;
+
+/// The file that is shipped with the function.
+const FILE: &str = "edgeway.toml";
+/// Variables of the adapter's own, which are no part of the document.
+const OWN: [&str; 1] = [MODE_VARIABLE];
+/// How an operator supplies what is missing.
+const HINTS: Hints = Hints {
+    secret: "under `Environment: Variables:` in template.yaml, or `aws lambda update-function-configuration --function-name \
+             edgeway --environment 'Variables={NAME=...}'`, which replaces them all",
+    store: "",
+};
+
+/// A gateway, and what the adapter was told.
+pub(crate) struct Serving {
+    gateway: Arc<Gateway>,
+    /// How answers go.
+    pub(crate) mode: Mode,
+}
+
+impl Serving {
+    /// Hands a request to core.
+    pub(crate) fn handle(&self, inbound: Inbound) -> Handled {
+        self.gateway.handle(inbound)
+    }
+}
+
+/// Why there is no gateway.
+pub(crate) struct Refusal(String);
+
+impl Refusal {
+    /// What every caller gets.
+    pub(crate) fn error(&self) -> Error {
+        let message =
+            format!("This gateway is not configured, and serves nothing until its operator has changed this: {}", self.0);
+        Error::new(ErrorKind::Overloaded, message)
+    }
+
+    /// What a health check gets: the function runs.
+    pub(crate) fn alive(&self) -> Response<Bytes> {
+        let body = serde_json::json!({"status": "misconfigured", "version": env!("CARGO_PKG_VERSION")});
+        refusal::json(StatusCode::OK, body.to_string())
+    }
+}
+
+/// Reads everything there is. What is wrong goes to the log here, once.
+pub(crate) async fn serving() -> Result<Serving, Refusal> {
+    open().await.inspect_err(|refusal| eprintln!("edgeway: not configured\n{}", refusal.0))
+}
+
+async fn open() -> Result<Serving, Refusal> {
+    entropy::ready().map_err(Refusal)?;
+    let mode = Mode::parse(&variable(MODE_VARIABLE)).map_err(Refusal)?;
+    let path = std::env::var_os("LAMBDA_TASK_ROOT").map(PathBuf::from).unwrap_or_default().join(FILE);
+    let text = shipped(&path).map_err(Refusal)?;
+    let file = text.as_deref().map(|text| (FILE, text));
+    let loaded = config::load(file, bindings()).map_err(refused)?;
+    let ports = Ports {
+        http: Arc::new(ThawedClient::default()),
+        kv: None,
+        cells: None,
+        blobs: None,
+        events: Arc::new(Log),
+        vectors: None,
+        secrets: Arc::new(EnvironmentSecrets::default()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let available = Availability { public: true, hints: HINTS, ..Availability::default() };
+    let (gateway, warnings) = Gateway::open(ports, loaded, available).await.map_err(refused)?;
+    if !warnings.is_empty() {
+        eprint!("{}", config::render(&warnings));
+    }
+    Ok(Serving { gateway, mode })
+}
+
+fn refused(found: Vec<Diagnostic>) -> Refusal {
+    Refusal(config::render(&found))
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+/// What core takes for the document: bindings of its own prefix, and none of the adapter's.
+fn bindings() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.to_ascii_uppercase().starts_with("EDGEWAY") && !OWN.contains(&name.as_str()))
+}
+
+/// The shipped file, if there is one.
+fn shipped(path: &Path) -> Result<Option<String>, String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}

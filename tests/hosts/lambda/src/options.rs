@@ -1,0 +1,73 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::event::Source;
+
+pub(crate) const HELP: &str = "\
+edgeway-lambda-host --config FILE [options]
+
+  --config FILE          shipped with the function as edgeway.toml
+  --bootstrap FILE       the function [default: `bootstrap` beside this program]
+  --instances N          sandboxes, each with one request at a time [default: 4]
+  --source KIND          who sends the events: url, http-api, rest-api, alb [default: url]
+  --time-limit SECONDS   what an invocation may take [default: 900]
+  --freeze               stop a sandbox right after each answer's last byte, until its next invocation
+  --stores               start stand-ins of DynamoDB (dynalite), S3 and SQS (moto), with table, bucket and queue
+  --tools DIR            where those are installed, as `cargo xtask install lambda` does it
+  --state DIR            keep DynamoDB's data there between runs
+
+The environment is the function's: bindings and secrets.
+";
+
+/// What the command line says.
+pub(crate) struct Options {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) bootstrap: PathBuf,
+    pub(crate) instances: usize,
+    pub(crate) source: Source,
+    pub(crate) time_limit: Duration,
+    pub(crate) freeze: bool,
+    pub(crate) stores: bool,
+    pub(crate) tools: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads it.
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let beside = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("bootstrap");
+        let mut options = Self {
+            config: None,
+            bootstrap: beside,
+            instances: 4,
+            source: Source::FunctionUrl,
+            time_limit: Duration::from_secs(900),
+            freeze: false,
+            stores: false,
+            tools: None,
+            state: None,
+        };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} needs a value"));
+            match word.as_str() {
+                "--config" => options.config = Some(value()?.into()),
+                "--bootstrap" => options.bootstrap = value()?.into(),
+                "--instances" => options.instances = number(&value()?)?,
+                "--source" => options.source = Source::parse(&value()?)?,
+                "--time-limit" => options.time_limit = Duration::from_secs(number(&value()?)? as u64),
+                "--freeze" => options.freeze = true,
+                "--stores" => options.stores = true,
+                "--tools" => options.tools = Some(value()?.into()),
+                "--state" => options.state = Some(value()?.into()),
+                _ => return Err(format!("there is no option {word}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| (1..=3600).contains(number)).ok_or(format!("{text} is no number from 1 to 3600"))
+}
