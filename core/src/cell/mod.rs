@@ -2,6 +2,7 @@
 //!
 //! | program | what it keeps | used for |
 //! |---|---|---|
+//! | [`allowance`] | what is charged in a window or for good, and open reservations | rate limits, budgets, leased slices |
 //! | [`pointer`] | one value, its versions, who set it | the version of the configuration |
 //!
 //! A program is a pure function from a state and a command to the next state and a reply, written once for all
@@ -10,8 +11,10 @@
 //! Invariants of every program: integers only; the size of a state has a bound; a command that is sent again, because
 //! nobody knows whether it took effect, changes nothing more; time that goes back counts as time that stands still.
 
+pub mod allowance;
 pub mod pack;
 pub mod pointer;
+pub mod window;
 
 use std::marker::PhantomData;
 
@@ -22,7 +25,7 @@ use crate::error::Result;
 use crate::ports::{CellStep, CellStore, CellVersion, Timestamp, suite};
 
 /// Every program that ships, by name.
-static STEPS: &[&dyn CellStep] = &[step::<pointer::Pointer>()];
+static STEPS: &[&dyn CellStep] = &[step::<allowance::Allowance>(), step::<pointer::Pointer>()];
 
 /// Finds a step by its [`name`](CellStep::name), for platforms that run steps in an actor.
 ///
@@ -56,6 +59,8 @@ pub enum Next<S> {
     Same,
     /// Another state.
     State(S),
+    /// No state: the cell is as if it had never been.
+    Nothing,
 }
 
 /// A program's step, over bytes.
@@ -72,6 +77,7 @@ impl<P: Program> CellStep for Step<P> {
         let (next, reply) = P::run(before, P::Command::from_bytes(command)?, now)?;
         let (state, expires) = match next {
             Next::Same => (state.map(Bytes::copy_from_slice), kept),
+            Next::Nothing => (None, None),
             Next::State(state) => (Some(state.to_bytes()), P::expires(&state)),
         };
         Ok(CellVersion { state, reply: reply.to_bytes(), expires })

@@ -5,6 +5,9 @@
 //! | `GET /edgeway-suite` | 200, the names of the checks that apply, one a line, in the order to run them |
 //! | `POST /edgeway-suite/<name>` | 200 `ok`; 500 with what was wrong; 404 for a name that does not apply |
 //!
+//! Two checks are answered but not listed, the halves of a kill test: `cell_reserve_and_leave`, then a kill and a restart,
+//! then `cell_left_reservation_is_charged`.
+//!
 //! Checks share names in the stores, so whoever asks runs one at a time. A port that is `None` has no checks here, so
 //! whoever asks compares the names with those that it expects of the platform: a missing port must not look like a pass.
 //!
@@ -87,6 +90,9 @@ static CHECKS: &[(&str, Start)] = table![
     cell_expiry(cells, clock),
     cell_failed_step_changes_nothing(cells),
     cell_pointer_one_winner(cells, entropy),
+    cell_allowance_never_exceeds(cells, entropy),
+    cell_settles_once(cells, entropy),
+    cell_reservation_expires_as_charged(cells, clock, entropy),
     compare_and_swap_one_winner(versioned),
     compare_and_swap_counts(versioned, clock),
     versioned_expiry(versioned, clock),
@@ -97,6 +103,9 @@ static CHECKS: &[(&str, Start)] = table![
     vector_nearest(vectors),
     vector_one_dimension(vectors),
 ];
+
+/// The halves of kill tests: not listed, since the second means something only after the first and a restart.
+static HALVES: &[(&str, Start)] = table![cell_reserve_and_leave(cells, entropy), cell_left_reservation_is_charged(cells, clock),];
 
 /// The checks whose arguments are more than ports.
 static OTHERS: &[(&str, Start)] = &[
@@ -134,7 +143,7 @@ pub fn answer(method: &Method, path: &str, subject: &Subject) -> Option<BoxFutur
             return Some(ready(text(StatusCode::OK, names(subject).join("\n"))).boxed());
         }
         Some(name) if *method == Method::POST => {
-            CHECKS.iter().chain(OTHERS).find(|row| row.0 == name).and_then(|(_, start)| start(subject))
+            CHECKS.iter().chain(OTHERS).chain(HALVES).find(|row| row.0 == name).and_then(|(_, start)| start(subject))
         }
         _ => None,
     };
@@ -163,8 +172,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::ports::Timestamp;
     use crate::ports::memory::{ManualClock, MemoryCells, MemoryPorts, ScriptedHttp};
+    use crate::ports::{SwapCells, Timestamp};
 
     /// A subject in memory, and its clock, which only [`ask`] moves.
     fn subject() -> (Arc<ManualClock>, Subject) {
@@ -196,10 +205,27 @@ mod tests {
         let (status, list) = ask(&clock, Method::GET, "/edgeway-suite", &subject).expect("the list");
         assert_eq!((status, list.lines().collect::<Vec<_>>()), (200, names(&subject)));
         assert_eq!(list.lines().count(), CHECKS.len() + OTHERS.len());
-        for name in list.lines() {
-            let answered = ask(&clock, Method::POST, &format!("/edgeway-suite/{name}"), &subject);
+        let mut swapping = subject.clone();
+        let versioned = subject.versioned.clone().expect("it has one");
+        swapping.ports.cells = Some(Arc::new(SwapCells::new(versioned, clock.clone(), subject.ports.entropy.clone())));
+        for (subject, name) in [&subject, &swapping].into_iter().flat_map(|subject| list.lines().map(move |name| (subject, name)))
+        {
+            let answered = ask(&clock, Method::POST, &format!("/edgeway-suite/{name}"), subject);
             assert_eq!(answered, Some((200, "ok".into())), "{name}");
         }
+    }
+
+    #[test]
+    fn the_halves_of_a_kill_test_belong_together() {
+        let (clock, subject) = subject();
+        let half = |name: &str| ask(&clock, Method::POST, &format!("/edgeway-suite/{name}"), &subject).expect("an answer");
+        let (status, finding) = half("cell_left_reservation_is_charged");
+        assert!(status == 500 && finding.contains("whether anything was left"), "{finding}");
+        for _ in 0..2 {
+            assert_eq!(half("cell_reserve_and_leave"), (200, "ok".into()));
+            assert_eq!(half("cell_left_reservation_is_charged"), (200, "ok".into()));
+        }
+        assert!(names(&subject).iter().all(|name| !name.contains("left") && !name.contains("leave")));
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Core's own programs over a platform's cells.
 //!
-//! What a program keeps may be for good, so these checks go on from what an earlier run left behind.
+//! What a pointer keeps is for good, so its check goes on from what an earlier run left behind. Allowances get a new
+//! name each time, and a window after which they are gone.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::{Check, same, works};
+use super::{AFTER, BRIEF, Check, same, works};
+use crate::cell::allowance::{self, Allowance, Hold, Reserve, Settle, Terms};
 use crate::cell::pointer::{self, Change, Pointer};
+use crate::cell::window::Window;
 use crate::cell::{Program, command};
-use crate::ports::{CellStore, Entropy};
+use crate::ports::{CellStore, Clock, Entropy};
 
 async fn send<P: Program>(cells: &dyn CellStore, name: &str, what: &P::Command) -> Result<P::Reply, String> {
     works("a command", command::<P>(cells, name, what).await)
@@ -54,4 +59,116 @@ pub async fn cell_pointer_one_winner(cells: &dyn CellStore, entropy: &dyn Entrop
     send::<Pointer>(cells, name, &back).await?;
     let last = current(cells, name).await?;
     same("the version after a rollback", (last.number, last.value), (before + 3, winner.value.clone()))
+}
+
+const TEN: Terms = Terms { limit: 10, window: Window::Sliding(Duration::from_secs(3600)) };
+const WHILE: Duration = Duration::from_secs(600);
+
+fn fresh(entropy: &dyn Entropy) -> String {
+    format!("edgeway-suite/allowance/{:016x}", entropy.u64())
+}
+
+async fn ask(cells: &dyn CellStore, name: &str, command: allowance::Command) -> Result<allowance::Reply, String> {
+    send::<Allowance>(cells, name, &command).await
+}
+
+fn reserve(id: u64, amount: u64, ttl: Duration) -> allowance::Command {
+    allowance::Command::Reserve(Reserve { terms: TEN, id, amount, least: amount, ttl, hold: Hold::Now, after: None })
+}
+
+/// What is charged, and how many reservations are open.
+async fn standing(cells: &dyn CellStore, name: &str) -> Result<(u64, u32), String> {
+    match ask(cells, name, allowance::Command::Look(TEN)).await? {
+        allowance::Reply::Standing { charged, open, .. } => Ok((charged, open)),
+        other => Err(format!("how an allowance stands: saw {other:?}")),
+    }
+}
+
+/// Of thirty reservations at once as many are granted as fit, and what is given back can be had again.
+pub async fn cell_allowance_never_exceeds(cells: &dyn CellStore, entropy: &dyn Entropy) -> Check {
+    let name = fresh(entropy);
+    for round in 0..2 {
+        let ids = (1..=30).map(|id| round * 100 + id);
+        let replies = join_all(ids.clone().map(|id| ask(cells, &name, reserve(id, 1, WHILE)))).await;
+        let (mut granted, mut refused) = (Vec::new(), 0);
+        for (id, reply) in ids.zip(replies) {
+            match reply? {
+                allowance::Reply::Granted { amount: 1, .. } => granted.push(id),
+                allowance::Reply::Refused { remaining: 0, retry_after: Some(_), .. } => refused += 1,
+                other => return Err(format!("a reservation was answered {other:?}")),
+            }
+        }
+        same("reservations granted and refused, of 30 for 10", (granted.len(), refused), (10, 20))?;
+        same("what is charged and open then", standing(cells, &name).await?, (10, 10))?;
+        let again = ask(cells, &name, reserve(granted[0], 1, WHILE)).await?;
+        same("whether one asked for again is the same one", matches!(again, allowance::Reply::Granted { amount: 1, .. }), true)?;
+        let back = |id: &u64| ask(cells, &name, allowance::Command::Settle(Settle { id: *id, actual: 0 }));
+        for reply in join_all(granted.iter().map(back)).await {
+            same("the reply to what is given back", reply?, allowance::Reply::Settled)?;
+        }
+        same("what is charged and open when all is given back", standing(cells, &name).await?, (0, 0))?;
+    }
+    Ok(())
+}
+
+/// Of five settlements of one reservation at once, one counts.
+pub async fn cell_settles_once(cells: &dyn CellStore, entropy: &dyn Entropy) -> Check {
+    let name = fresh(entropy);
+    ask(cells, &name, reserve(1, 10, WHILE)).await?;
+    let settle = || ask(cells, &name, allowance::Command::Settle(Settle { id: 1, actual: 3 }));
+    let mut settled = 0;
+    for reply in join_all((0..5).map(|_| settle())).await {
+        match reply? {
+            allowance::Reply::Settled => settled += 1,
+            allowance::Reply::Gone => {}
+            other => return Err(format!("a settlement was answered {other:?}")),
+        }
+    }
+    same("settlements that counted, of five", settled, 1)?;
+    same("what is charged and open then", standing(cells, &name).await?, (3, 0))
+}
+
+/// A reservation that nobody settles stays charged, and a late settlement changes nothing.
+pub async fn cell_reservation_expires_as_charged(cells: &dyn CellStore, clock: &dyn Clock, entropy: &dyn Entropy) -> Check {
+    let name = fresh(entropy);
+    ask(cells, &name, reserve(1, 7, BRIEF)).await?;
+    same("what is charged and open before the expiry", standing(cells, &name).await?, (7, 1))?;
+    clock.sleep(AFTER).await;
+    expired_as_charged(cells, &name).await
+}
+
+async fn expired_as_charged(cells: &dyn CellStore, name: &str) -> Check {
+    same("what is charged and open after the expiry", standing(cells, name).await?, (7, 0))?;
+    let late = ask(cells, name, allowance::Command::Settle(Settle { id: 1, actual: 0 })).await?;
+    same("the reply to a late settlement", late, allowance::Reply::Gone)?;
+    same("what is charged and open after it", standing(cells, name).await?, (7, 0))
+}
+
+const LEFT: &str = "edgeway-suite/left";
+
+/// The first half of a kill test: reserves, notes where, and leaves. See [`cell_left_reservation_is_charged`].
+pub async fn cell_reserve_and_leave(cells: &dyn CellStore, entropy: &dyn Entropy) -> Check {
+    let name = fresh(entropy);
+    let change = Change {
+        id: entropy.u64(),
+        expected: current(cells, LEFT).await?.number,
+        by: "edgeway-suite".into(),
+        note: String::new(),
+    };
+    let value = Bytes::from(name.clone());
+    match send::<Pointer>(cells, LEFT, &pointer::Command::Set { change, value }).await? {
+        pointer::Reply::Changed(_) => {}
+        other => return Err(format!("noting where: saw {other:?}")),
+    }
+    let reply = ask(cells, &name, reserve(1, 7, BRIEF)).await?;
+    same("the reservation", matches!(reply, allowance::Reply::Granted { amount: 7, .. }), true)
+}
+
+/// The second half, in another process: what [`cell_reserve_and_leave`] reserved is charged once, though whoever
+/// reserved it was killed.
+pub async fn cell_left_reservation_is_charged(cells: &dyn CellStore, clock: &dyn Clock) -> Check {
+    let left = current(cells, LEFT).await?.value;
+    same("whether anything was left", left.is_empty(), false)?;
+    clock.sleep(AFTER).await;
+    expired_as_charged(cells, &String::from_utf8_lossy(&left)).await
 }

@@ -1,0 +1,204 @@
+//! The encodings of an allowance's commands, replies and state.
+//!
+//! Invariant: a state that decodes keeps the invariants of [`State`]; its open reservations are written relative to its
+//! latest moment, which makes them short.
+
+use super::{Command, Hold, OPEN, Open, Refusal, Reply, Reserve, Settle, State, Terms};
+use crate::cell::pack::{Pack, Packer, Unpacker, refused};
+use crate::cell::window::Window;
+use crate::error::{Error, Result};
+use crate::ports::Timestamp;
+
+impl Terms {
+    fn pack(self, to: &mut Packer) {
+        to.number(self.limit);
+        self.window.pack(to);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
+        Ok(Self { limit: from.number()?, window: Window::unpack(from)? })
+    }
+}
+
+impl Hold {
+    fn pack(self, to: &mut Packer) {
+        to.byte(match self {
+            Self::Now => 0,
+            Self::Slice => 1,
+        });
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
+        match from.byte()? {
+            0 => Ok(Self::Now),
+            1 => Ok(Self::Slice),
+            other => Err(refused(format_args!("there is no hold {other}"))),
+        }
+    }
+}
+
+impl Settle {
+    fn pack(self, to: &mut Packer) {
+        to.number(self.id);
+        to.number(self.actual);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
+        Ok(Self { id: from.number()?, actual: from.number()? })
+    }
+}
+
+impl Pack for Command {
+    const VERSION: u8 = 1;
+
+    fn pack(&self, to: &mut Packer) {
+        match self {
+            Self::Look(terms) => {
+                to.byte(0);
+                terms.pack(to);
+            }
+            Self::Reserve(reserve) => {
+                to.byte(1);
+                reserve.terms.pack(to);
+                to.number(reserve.id);
+                to.number(reserve.amount);
+                to.number(reserve.least);
+                to.duration(reserve.ttl);
+                reserve.hold.pack(to);
+                to.option(reserve.after, |to, settle| settle.pack(to));
+            }
+            Self::Settle(settle) => {
+                to.byte(2);
+                settle.pack(to);
+            }
+            Self::Extend { id, ttl } => {
+                to.byte(3);
+                to.number(*id);
+                to.duration(*ttl);
+            }
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
+        Ok(match from.byte()? {
+            0 => Self::Look(Terms::unpack(from)?),
+            1 => Self::Reserve(Reserve {
+                terms: Terms::unpack(from)?,
+                id: from.number()?,
+                amount: from.number()?,
+                least: from.number()?,
+                ttl: from.duration()?,
+                hold: Hold::unpack(from)?,
+                after: from.option(Settle::unpack)?,
+            }),
+            2 => Self::Settle(Settle::unpack(from)?),
+            3 => Self::Extend { id: from.number()?, ttl: from.duration()? },
+            other => return Err(refused(format_args!("there is no command {other}"))),
+        })
+    }
+}
+
+impl Pack for Reply {
+    const VERSION: u8 = 1;
+
+    fn pack(&self, to: &mut Packer) {
+        match self {
+            Self::Standing { charged, remaining, open, clear_after } => {
+                to.byte(0);
+                to.number(*charged);
+                to.number(*remaining);
+                to.number(u64::from(*open));
+                to.option(*clear_after, Packer::duration);
+            }
+            Self::Granted { amount, ttl } => {
+                to.byte(1);
+                to.number(*amount);
+                to.duration(*ttl);
+            }
+            Self::Refused { remaining, retry_after, because } => {
+                to.byte(2);
+                to.number(*remaining);
+                to.option(*retry_after, Packer::duration);
+                to.byte(match because {
+                    Refusal::Exhausted => 0,
+                    Refusal::Crowded => 1,
+                });
+            }
+            Self::Settled => to.byte(3),
+            Self::Gone => to.byte(4),
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
+        Ok(match from.byte()? {
+            0 => Self::Standing {
+                charged: from.number()?,
+                remaining: from.number()?,
+                open: u32::try_from(from.number()?).map_err(|error| refused(format_args!("{error}")))?,
+                clear_after: from.option(Unpacker::duration)?,
+            },
+            1 => Self::Granted { amount: from.number()?, ttl: from.duration()? },
+            2 => Self::Refused {
+                remaining: from.number()?,
+                retry_after: from.option(Unpacker::duration)?,
+                because: match from.byte()? {
+                    0 => Refusal::Exhausted,
+                    1 => Refusal::Crowded,
+                    other => return Err(refused(format_args!("there is no refusal {other}"))),
+                },
+            },
+            3 => Self::Settled,
+            4 => Self::Gone,
+            other => return Err(refused(format_args!("there is no reply {other}"))),
+        })
+    }
+}
+
+impl Pack for State {
+    const VERSION: u8 = 1;
+
+    fn pack(&self, to: &mut Packer) {
+        let oldest = self.window.oldest(self.latest);
+        self.window.pack(to);
+        to.moment(self.latest);
+        to.length(self.charges.len());
+        for (bucket, amount) in &self.charges {
+            to.number(bucket - oldest);
+            to.number(*amount);
+        }
+        to.length(self.open.len());
+        for open in &self.open {
+            to.number(open.id);
+            to.number(open.amount);
+            to.number(open.bucket - oldest);
+            to.number(open.expires.0 - self.latest.0);
+            open.hold.pack(to);
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
+        let (window, latest) = (Window::unpack(from)?, from.moment()?);
+        let oldest = window.oldest(latest);
+        let absolute = |relative: u64, base: u64| base.checked_add(relative).ok_or_else(disorder);
+        let charges =
+            (0..from.count(2)?).map(|_| Ok((absolute(from.number()?, oldest)?, from.number()?))).collect::<Result<Vec<_>>>()?;
+        let open = (0..from.count(5)?)
+            .map(|_| {
+                Ok(Open {
+                    id: from.number()?,
+                    amount: from.number()?,
+                    bucket: absolute(from.number()?, oldest)?,
+                    expires: Timestamp(absolute(from.number()?, latest.0)?),
+                    hold: Hold::unpack(from)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let in_order = charges.is_sorted_by(|a, b| a.0 < b.0) && open.is_sorted_by(|a, b| a.id < b.id);
+        let alive = open.iter().all(|open| open.expires > latest) && charges.iter().all(|charge| charge.1 > 0);
+        if in_order && alive && open.len() <= OPEN { Ok(Self { window, latest, charges, open }) } else { Err(disorder()) }
+    }
+}
+
+fn disorder() -> Error {
+    refused(format_args!("its charges or reservations are out of order"))
+}
