@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::body::Body;
 use crate::chat::Usage;
+use crate::error::Error;
 use crate::ports::Timestamp;
 
 /// A request as an adapter hands it over.
@@ -15,6 +16,20 @@ pub struct Inbound {
     /// The peer's address, if the platform knows it.
     pub peer: Option<IpAddr>,
 }
+
+/// A request that a platform's own reading of HTTP refuses: it never becomes an [`Inbound`].
+#[derive(Debug)]
+pub struct Refused {
+    /// What could be read of it. [`UNREAD`] stands for a method that could not, and as authority alone for a target.
+    pub request: http::Request<()>,
+    /// Status of the answer; HTTP has more of them than there are kinds of errors.
+    pub status: http::StatusCode,
+    /// What the caller is told.
+    pub error: Error,
+}
+
+/// The method or target of a request that is refused before they could be read, as access logs write it.
+pub const UNREAD: &str = "-";
 
 /// How a request ended, for its one settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

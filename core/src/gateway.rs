@@ -22,6 +22,7 @@ mod rejection;
 mod reply;
 mod settle;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -32,19 +33,21 @@ use crate::body::{Body, too_large};
 use crate::config::{self, Availability, Config, Diagnostic, Loaded, Resolved};
 use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Permission};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::Inbound;
+use crate::exchange::{Inbound, Refused};
 use crate::policy::auth::{self, Caller};
 use crate::ports::Ports;
 use crate::route;
 use crate::wire::envelope;
 
 use attempt::{Attempts, Payload};
+use reply::Refusal;
 use settle::Settlement;
 
 /// The gateway: ports, and the configuration that new requests see.
 pub struct Gateway {
     ports: Ports,
     config: RwLock<Arc<Config>>,
+    draining: AtomicBool,
 }
 
 /// A request under way: two futures, neither of which starts before it is polled.
@@ -73,7 +76,7 @@ impl Gateway {
 
     /// A gateway over a platform.
     pub fn new(ports: Ports, config: Config) -> Self {
-        Self { ports, config: RwLock::new(Arc::new(config)) }
+        Self { ports, config: RwLock::new(Arc::new(config)), draining: AtomicBool::new(false) }
     }
 
     /// The snapshot that a request arriving now would see.
@@ -86,29 +89,45 @@ impl Gateway {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
+    /// From here on `/ready` answers 503, so that load balancers send new requests elsewhere. Requests are answered as before.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
     /// Handles a request. Never fails: every error is a response in the caller's dialect.
     pub fn handle(self: &Arc<Self>, inbound: Inbound) -> Handled {
         let gateway = self.clone();
         let config = self.config();
-        let (settlement, after) = settle::open(&self.ports, &inbound);
+        let (settlement, after) = settle::open(&self.ports, inbound.request.method(), inbound.request.uri());
         let response = async move {
             let (parts, body) = inbound.request.into_parts();
-            let mut request = Request { ports: &gateway.ports, config: &config, parts: &parts, settlement };
+            let mut request = Request { gateway: &gateway, config: &config, parts: &parts, settlement };
             match request.walk(body).await {
                 Ok(response) => response,
                 Err(error) => {
                     let allow = (error.kind == ErrorKind::MethodNotAllowed).then(|| endpoint::allow(parts.uri.path())).flatten();
-                    reply::refuse(request.dialect(), &error, allow, request.settlement)
+                    let refusal = Refusal { error: &error, status: error.status(), allow };
+                    reply::refuse(request.dialect(), refusal, request.settlement)
                 }
             }
         };
         Handled { response: Box::pin(response), after }
     }
+
+    /// Answers and records a request that the platform refuses before it can be handled. The response is ready at once.
+    pub fn refuse(&self, refused: Refused) -> Handled {
+        let Refused { request, status, error } = refused;
+        let (parts, ()) = request.into_parts();
+        let (settlement, after) = settle::open(&self.ports, &parts.method, &parts.uri);
+        let refusal = Refusal { error: &error, status, allow: None };
+        let response = reply::refuse(endpoint::guess_dialect(&parts), refusal, settlement);
+        Handled { response: Box::pin(std::future::ready(response)), after }
+    }
 }
 
 /// A request on its way: what every step may read.
 struct Request<'a> {
-    ports: &'a Ports,
+    gateway: &'a Gateway,
     config: &'a Config,
     parts: &'a Parts,
     settlement: Settlement,
@@ -120,7 +139,8 @@ impl Request<'_> {
         self.settlement.resolved(&endpoint);
         self.identify(&endpoint).await?;
         match endpoint.operation {
-            Operation::Health | Operation::Ready => Ok(listing::alive(&mut self.settlement)),
+            Operation::Health => Ok(listing::health(&mut self.settlement)),
+            Operation::Ready => Ok(listing::ready(self.gateway.draining.load(Ordering::Relaxed), &mut self.settlement)),
             Operation::Models => listing::models(self.config, self.parts, &endpoint, &mut self.settlement),
             Operation::Model => listing::model(self.config, &endpoint, &mut self.settlement),
             Operation::Chat => self.chat(&endpoint, body).await,
@@ -142,14 +162,14 @@ impl Request<'_> {
         }
 
         let payload = Payload::new(endpoint, self.parts, body, peek, model, stream);
-        let attempts = Attempts::new(self.ports, payload);
+        let attempts = Attempts::new(&self.gateway.ports, payload);
         attempts.run(&plan, &mut self.settlement).await
     }
 
     async fn identify(&mut self, endpoint: &Endpoint) -> Result<()> {
         let caller = match endpoint.permission {
             Permission::Anyone => Caller::Anonymous,
-            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, &*self.ports.secrets).await?,
+            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, &*self.gateway.ports.secrets).await?,
         };
         self.settlement.identified(&caller);
         Ok(())

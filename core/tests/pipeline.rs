@@ -7,7 +7,8 @@ use edgeway_core::chat::carry::{self, Carried};
 use edgeway_core::chat::{Reasoning, Signature};
 use edgeway_core::config::{self, Availability, Config};
 use edgeway_core::dialect::DialectId;
-use edgeway_core::exchange::{Inbound, Outcome, Record};
+use edgeway_core::error::{Error, ErrorKind};
+use edgeway_core::exchange::{Inbound, Outcome, Record, Refused};
 use edgeway_core::ports::memory::{ManualClock, MemoryPorts, ScriptedHttp, Step, scripted};
 use edgeway_core::ports::{Clock, Timestamp};
 use edgeway_core::{Body, Gateway, Result};
@@ -475,4 +476,36 @@ fn an_answer_that_should_be_continued_is_refused_where_it_would_begin_anew() {
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert!(String::from_utf8_lossy(response.body()).contains("assistant message"), "{:?}", response.body());
     assert!(world.http.sent().is_empty());
+}
+
+#[test]
+fn a_request_that_the_platform_refuses_is_answered_in_its_protocol_and_settled_once() {
+    let world = world([]);
+    let request = Request::post("/v1/messages?key=SECRET").header("x-api-key", "SECRET").body(()).expect("well formed");
+    let error = Error::new(ErrorKind::InvalidRequest, "Two lengths.");
+    let handled = world.gateway.refuse(Refused { request, status: StatusCode::EXPECTATION_FAILED, error });
+    let response = handled.response.now_or_never().expect("ready at once");
+    assert_eq!(response.status(), StatusCode::EXPECTATION_FAILED);
+    let id = response.headers()["x-edgeway-request-id"].to_str().expect("ASCII").to_owned();
+    let Body::Full(body) = response.into_body() else { panic!("a whole body") };
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!((body["type"].as_str(), body["error"]["message"].as_str()), (Some("error"), Some("Two lengths.")));
+    handled.after.now_or_never().expect("settled");
+    let record = world.only_record();
+    assert_eq!((record.id, record.status, record.outcome), (id, 417, Some(Outcome::Refused)));
+    assert_eq!((record.method.as_str(), record.path.as_str(), record.error), ("POST", "/v1/messages", Some("invalid_request")));
+}
+
+#[test]
+fn a_gateway_that_drains_is_alive_but_not_ready() {
+    for (path, drains, status) in [("/ready", false, 200), ("/ready", true, 503), ("/health", true, 200)] {
+        let world = world([]);
+        if drains {
+            world.gateway.drain();
+        }
+        let (response, record) = world.ask(Request::get(path).body(Body::Empty).expect("well formed"));
+        assert_eq!((response.status().as_u16(), record.status), (status, status), "{path}");
+        let outcome = if status == 200 { Outcome::Complete } else { Outcome::Refused };
+        assert_eq!(record.outcome, Some(outcome), "{path}");
+    }
 }

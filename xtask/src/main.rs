@@ -39,7 +39,7 @@ cargo xtask <chore> [options]
   tidy                 prove the rules: core's purity, wasm builds, house style, rustfmt, clippy
   test [--quick]       install what is needed, then run everything (--quick: without fuzzing and SDKs)
   conform <target>     run the conformance suite against one target (without one: which there are)
-      [filter]           only cases whose name contains this
+      [filter]           only cases whose name begins with this (`bad_input`, `faults/not_json`)
   fuzz                 run every fuzz target for a few seconds
   sdk [target]         run the official SDKs against the gateway, by default the native one
   bench [scenario...]  measure the native gateway beside nginx and no gateway (bench/README.md explains the scenarios)

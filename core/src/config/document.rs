@@ -50,11 +50,17 @@ section! {
         pub max_headers: u64 = "128",
         /// How long a client may take to send a request's headers.
         pub header_timeout: Period = "30s",
+        /// How long a client may take to send a whole request body, however small its pauses are.
+        #[also("client_body_timeout", "upload_timeout")]
+        pub body_timeout: Period = "5m",
         /// Most connections at once; further ones wait to be accepted.
         pub max_connections: u64 = "16384",
         /// How long requests under way may take to end after SIGTERM, before they are cut off.
         #[also("shutdown_timeout", "grace_period", "graceful_shutdown")]
         pub drain: Period = "30s",
+        /// How long requests are still taken after SIGTERM while `/ready` already answers 503: longer than a load balancer needs to notice.
+        #[also("shutdown_delay", "pre_stop", "accept_grace")]
+        pub drain_delay: Period = "0s",
         /// Serve HTTPS. Without it the server speaks plain HTTP.
         #[also("https", "ssl")]
         #[example("{ certificate = \"cert.pem\", key = \"key.pem\" }")]

@@ -133,12 +133,16 @@ pub struct Server {
     pub max_headers: usize,
     /// How long a client may take to send a request's headers.
     pub header_timeout: std::time::Duration,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: std::time::Duration,
     /// Most connections at once.
     pub max_connections: usize,
     /// Certificate chain and private key, PEM files.
     pub tls: Option<Tls>,
     /// How long requests may take to end after SIGTERM.
     pub drain: std::time::Duration,
+    /// How long requests are still taken after SIGTERM, before the drain begins.
+    pub drain_delay: std::time::Duration,
 }
 
 /// TLS files.

@@ -54,6 +54,7 @@ fn custom(name: &str) -> Provider {
         local: false,
         quirks: Quirks::NONE,
         source: Cow::Borrowed("the configuration"),
+        note: None,
     }
 }
 

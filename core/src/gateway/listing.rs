@@ -13,10 +13,19 @@ use crate::route;
 use super::reply;
 use super::settle::Settlement;
 
-/// `/health` and `/ready`. An adapter that drains answers `/ready` itself.
-pub(super) fn alive(settlement: &mut Settlement) -> Response<Body> {
+/// `/health`: whether the process is alive, also while it drains.
+pub(super) fn health(settlement: &mut Settlement) -> Response<Body> {
     let body = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")});
     reply::json(body.to_string(), settlement, DialectId::OpenAiChat)
+}
+
+/// `/ready`: whether new requests should come here.
+pub(super) fn ready(draining: bool, settlement: &mut Settlement) -> Response<Body> {
+    if draining {
+        let body = json!({"status": "draining", "version": env!("CARGO_PKG_VERSION")});
+        return reply::unready(body.to_string(), settlement, DialectId::OpenAiChat);
+    }
+    health(settlement)
 }
 
 /// The list of models, in the caller's shape, a page at a time where the protocol has pages.

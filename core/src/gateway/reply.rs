@@ -21,9 +21,19 @@ const LONGEST_PASSING: usize = 1024;
 const LONGEST_ID: usize = 256;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// What is answered in place of what was asked for.
+pub(super) struct Refusal<'a> {
+    pub(super) error: &'a Error,
+    /// The status, unless a provider's own answer passes.
+    pub(super) status: StatusCode,
+    /// The methods that the path takes.
+    pub(super) allow: Option<String>,
+}
+
 /// An error response in the caller's dialect. A rejection by a provider of the same dialect keeps its
 /// status and body; only one of the gateway's own credential does not (it may quote the key).
-pub(super) fn refuse(dialect: DialectId, error: &Error, allow: Option<String>, mut settlement: Settlement) -> Response<Body> {
+pub(super) fn refuse(dialect: DialectId, refusal: Refusal<'_>, mut settlement: Settlement) -> Response<Body> {
+    let Refusal { error, status, allow } = refusal;
     let passed = error.upstream.as_ref().filter(|upstream| {
         upstream.dialect == Some(dialect)
             && upstream.status >= 400
@@ -33,14 +43,14 @@ pub(super) fn refuse(dialect: DialectId, error: &Error, allow: Option<String>, m
     let mut response = Response::new(Body::Empty);
     let body: Bytes = match passed {
         Some(upstream) => {
-            *response.status_mut() = StatusCode::from_u16(upstream.status).unwrap_or(error.status());
+            *response.status_mut() = StatusCode::from_u16(upstream.status).unwrap_or(status);
             let kept = upstream.content_type.as_deref().and_then(|value| HeaderValue::from_str(value).ok());
             response.headers_mut().insert(header::CONTENT_TYPE, kept.unwrap_or(JSON));
             response.headers_mut().extend(upstream.headers.clone());
             upstream.body.clone()
         }
         None => {
-            *response.status_mut() = error.status();
+            *response.status_mut() = status;
             response.headers_mut().insert(header::CONTENT_TYPE, JSON);
             dialect.codec().encode_error(error, settlement.id())
         }
@@ -68,11 +78,21 @@ pub(super) fn refuse(dialect: DialectId, error: &Error, allow: Option<String>, m
 
 /// A whole JSON answer of the gateway's own.
 pub(super) fn json(body: impl Into<Body>, settlement: &mut Settlement, dialect: DialectId) -> Response<Body> {
-    let mut response = Response::new(body.into());
+    own(body.into(), StatusCode::OK, Outcome::Complete, settlement, dialect)
+}
+
+/// A whole JSON answer that says: not here, not now.
+pub(super) fn unready(body: impl Into<Body>, settlement: &mut Settlement, dialect: DialectId) -> Response<Body> {
+    own(body.into(), StatusCode::SERVICE_UNAVAILABLE, Outcome::Refused, settlement, dialect)
+}
+
+fn own(body: Body, status: StatusCode, outcome: Outcome, settlement: &mut Settlement, dialect: DialectId) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     stamp(response.headers_mut(), dialect, settlement);
-    settlement.responded(200);
-    settlement.ended(Outcome::Complete);
+    settlement.responded(status.as_u16());
+    settlement.ended(outcome);
     response
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::BoxFuture;
+use http::{Method, Uri};
 
 use crate::chat::{Usage, Warnings};
 use crate::dialect::DialectId;
 use crate::dialect::relay::Progress;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::exchange::{Inbound, Outcome, Record};
+use crate::exchange::{Outcome, Record};
 use crate::policy::auth::Caller;
 use crate::ports::{Clock, Event, Ports, Timestamp};
 use crate::route::{Candidate, Plan};
@@ -26,13 +27,13 @@ const BYTES_PER_TOKEN: u64 = 4;
 const LONGEST_ID: usize = 128;
 
 /// Opens the settlement of a request, and the work that follows it.
-pub(super) fn open(ports: &Ports, inbound: &Inbound) -> (Settlement, BoxFuture<'static, ()>) {
+pub(super) fn open(ports: &Ports, method: &Method, uri: &Uri) -> (Settlement, BoxFuture<'static, ()>) {
     let (sender, receiver) = oneshot::channel::<Box<Record>>();
     let record = Record {
         id: request_id(ports),
         received: ports.clock.now(),
-        method: clipped(inbound.request.method().as_str(), 32),
-        path: clipped(inbound.request.uri().path(), 256),
+        method: clipped(method.as_str(), 32),
+        path: clipped(uri.path(), 256),
         ..Record::default()
     };
     let events = ports.events.clone();

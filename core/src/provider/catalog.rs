@@ -34,6 +34,7 @@ pub static ALIASES: &[(&str, &str)] = &[
     ("bigmodel", "zhipu"),
     ("claude", "anthropic"),
     ("fireworks-ai", "fireworks"),
+    ("github-models", "github"),
     ("google", "gemini"),
     ("hf", "huggingface"),
     ("kimi", "moonshot"),
@@ -132,6 +133,9 @@ pub static PROVIDERS: &[Provider] = &[
         names!["FIREWORKS_API_KEY"], "https://docs.fireworks.ai/api-reference/anthropic-messages").bearer().with(TOP_K),
     hosted("friendli", "Friendli", speaks![OpenAiChat "https://api.friendli.ai/serverless/v1"], names!["FRIENDLI_TOKEN"],
         "https://friendli.ai/docs/guides/serverless_endpoints/introduction"),
+    // Its documentation keeps the token in `GITHUB_TOKEN`, which every CI job has for other ends: that one must not turn a provider on.
+    hosted("github", "GitHub Models", speaks![OpenAiChat "https://models.github.ai/inference"], names!["GITHUB_MODELS_TOKEN"],
+        "https://docs.github.com/en/rest/models/inference").noted("closed by GitHub on 30 July 2026"),
     hosted("gmi", "GMI Cloud", speaks![OpenAiChat "https://api.gmi-serving.com/v1"], names!["GMI_API_KEY", "GMICLOUD_API_KEY"],
         "https://docs.gmicloud.ai/inference-engine/api-reference/llm-api-reference"),
     hosted("groq", "Groq", speaks![OpenAiChat "https://api.groq.com/openai/v1"], names!["GROQ_API_KEY"],

@@ -37,6 +37,8 @@ pub struct Provider {
     pub quirks: Quirks,
     /// Where these facts come from.
     pub source: Cow<'static, str>,
+    /// What an operator should know before turning it on: that it has closed, say. Most have nothing.
+    pub note: Option<&'static str>,
 }
 
 /// A dialect and where the provider speaks it.

@@ -241,6 +241,11 @@ fn a_head_that_does_not_come_to_its_end_is_given_up_with_an_answer() {
     second.send("GET / HTTP/1.1\r\n");
     assert_eq!(second.answer().status, 408);
     assert!(second.rest().is_empty());
+    // A single byte could still begin HTTP/2; whoever sends no more is told all the same.
+    let mut third = server.client();
+    third.send("P");
+    assert_eq!(third.answer().status, 408);
+    assert!(third.rest().is_empty());
     // A client that says nothing at all is just let go.
     assert!(server.client().rest().is_empty());
 }
@@ -256,7 +261,7 @@ fn an_idle_connection_is_closed() {
 
 #[test]
 fn a_body_that_stops_arriving_is_given_up() {
-    let server = Running::new(echo(), |settings| settings.limits.body_time = Duration::from_millis(100));
+    let server = Running::new(echo(), |settings| settings.limits.body_pause = Duration::from_millis(100));
     let mut client = server.client();
     client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf");
     let answer = client.answer();

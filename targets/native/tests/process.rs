@@ -236,6 +236,97 @@ fn a_log_line_tells_the_request_and_none_of_its_secrets() {
 }
 
 #[test]
+fn a_request_that_is_refused_for_its_framing_leaves_one_line() {
+    let folder = Folder::new();
+    folder.write("edgeway.toml", "[server]\nheader_timeout = \"1s\"");
+    let gateway = Gateway::start(folder, &[]);
+    let refusals = [
+        (
+            "POST /v1/messages?key=QUERY-SECRET HTTP/1.1\r\nhost: h\r\nx-api-key: HEADER-SECRET\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nBODY",
+            400,
+            "POST",
+            Some("/v1/messages"),
+        ),
+        ("GET /v1/models HTTP/1.1\r\n\r\n", 400, "GET", Some("/v1/models")),
+        ("POST /v1/messages HTTP/1.1\r\nhost: h\r\nexpect: HEADER-SECRET\r\n\r\n", 417, "POST", Some("/v1/messages")),
+        ("GARBAGE SECRET\r\n\r\n", 400, "GARBAGE", None),
+        ("\x16\x03\x01\x02\x00\x01\x00", 400, "-", None),
+        ("GET /v1/models?key=QUERY-SEC", 408, "GET", Some("/v1/models")),
+    ];
+    for (bytes, status, method, path) in refusals {
+        drop(gateway.client()); // says nothing, and leaves nothing
+        let mut client = gateway.client();
+        client.send(bytes);
+        let answer = client.answer();
+        assert_eq!(answer.status, status, "{bytes:?}");
+        let line = gateway.log.recv_timeout(PATIENCE).expect("a line");
+        let record: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(record["status"], status, "{line}");
+        assert_eq!((record["method"].as_str(), record["path"].as_str()), (Some(method), path), "{line}");
+        assert_eq!((record["outcome"].as_str(), record["error"].as_str()), (Some("refused"), Some("invalid_request")), "{line}");
+        assert_eq!(record["id"].as_str(), answer.header("x-edgeway-request-id"), "{line}");
+        assert!(!line.contains("SEC") && !line.contains("BODY"), "{line}");
+    }
+    // Behind a good request on the same connection, too: one line each.
+    let mut client = gateway.client();
+    client.send(format!("{}GET / HTTP/1.1\n\n", get("/health")));
+    assert_eq!((client.answer().status, client.answer().status), (200, 400));
+    gateway.signal("TERM");
+    let statuses: Vec<_> =
+        gateway.log.iter().map(|line| serde_json::from_str::<Value>(&line).expect("JSON")["status"].clone()).collect();
+    assert_eq!(statuses, [200, 400]);
+    assert_eq!(gateway.exit_code(), Some(0));
+}
+
+#[test]
+fn load_balancers_are_told_before_the_drain_begins() {
+    let folder = Folder::new();
+    folder.write("edgeway.toml", "[server]\ndrain_delay = \"1h\"");
+    let gateway = Gateway::start(folder, &[]);
+    let mut kept = gateway.client();
+    kept.send(get("/ready"));
+    let answer = kept.answer();
+    assert_eq!((answer.status, answer.header("connection")), (200, None));
+    gateway.signal("TERM");
+    gateway.draining();
+    // Connections of before and new ones: the balancer hears it on both, and its clients are still served.
+    kept.send(get("/ready"));
+    let answer = kept.answer();
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (503, Some("draining")));
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(kept.rest().is_empty());
+    let ask = |request: String| {
+        let mut client = gateway.client();
+        client.send(request);
+        client.answer().status
+    };
+    assert_eq!((ask(get("/ready")), ask(get("/health"))), (503, 200));
+    assert_eq!(ask(chat(r#"{"model":"demo/echo","messages":[{"role":"user","content":"late"}]}"#)), 200);
+    let records: Vec<Value> = (0..5)
+        .map(|_| gateway.log.recv_timeout(PATIENCE).expect("a line"))
+        .map(|line| serde_json::from_str(&line).expect("JSON"))
+        .collect();
+    let told =
+        records.iter().filter(|record| record["path"] == "/ready" && record["status"] == 503 && record["outcome"] == "refused");
+    assert_eq!(told.count(), 2, "{records:?}");
+    gateway.signal("TERM");
+    assert_eq!(gateway.exit_code(), Some(0), "a second signal waits for nothing");
+}
+
+#[test]
+fn the_drain_begins_when_load_balancers_have_had_their_time() {
+    let folder = Folder::new();
+    folder.write("edgeway.toml", "[server]\ndrain_delay = \"50ms\"");
+    let gateway = Gateway::start(folder, &[]);
+    let mut idle = gateway.client();
+    idle.send(get("/ready"));
+    assert_eq!(idle.answer().status, 200);
+    gateway.signal("TERM");
+    assert!(idle.rest().is_empty());
+    assert_eq!(gateway.exit_code(), Some(0));
+}
+
+#[test]
 fn a_port_that_is_taken_is_said_and_not_shared() {
     let gateway = Gateway::start(Folder::new(), &["--workers", "2"]);
     let taken = gateway.address.to_string();

@@ -151,9 +151,7 @@ impl Server {
         self.upstream.expect(turn.upstream.iter().map(|exchange| exchange.answer.clone()));
         let sent = exchange(self.process.address, request);
         let mut observed = sent.map_err(|error| format!("{error}\n{}", self.process.last_words()))?;
-        if request.raw.is_none() {
-            observed.records.push(self.process.record()?);
-        }
+        observed.records.push(self.process.record()?);
         let seen = self.upstream.seen()?;
         observed.asked = seen.into_iter().skip(self.asked).collect();
         self.asked += observed.asked.len();

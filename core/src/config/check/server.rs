@@ -22,9 +22,12 @@ pub(super) fn server(server: &ServerSection, report: &mut Report<'_>) {
     count(server.max_headers, 1000, &at.key("max_headers"), report);
     count(server.max_connections, 1_000_000, &at.key("max_connections"), report);
     budget(server.header_timeout, &at.key("header_timeout"), report);
-    if server.drain.0 > std::time::Duration::from_secs(3600) {
-        let message = format!("{} is longer than any platform waits for a server to end", server.drain);
-        report.error(&at.key("drain"), message, "write at most \"1h\"");
+    budget(server.body_timeout, &at.key("body_timeout"), report);
+    for (name, period) in [("drain", server.drain), ("drain_delay", server.drain_delay)] {
+        if period.0 > std::time::Duration::from_secs(3600) {
+            let message = format!("{period} is longer than any platform waits for a server to end");
+            report.error(&at.key(name), message, "write at most \"1h\"");
+        }
     }
     if let Some(tls) = &server.tls {
         for (name, file) in [("certificate", &tls.certificate), ("key", &tls.key)] {

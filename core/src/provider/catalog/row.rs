@@ -42,6 +42,7 @@ pub(super) const fn hosted(
         local: false,
         quirks: Quirks::NONE,
         source: Cow::Borrowed(source),
+        note: None,
     }
 }
 
@@ -75,6 +76,12 @@ impl Provider {
     /// Owns bare model names that begin so.
     pub(super) const fn owning(mut self, prefixes: Names) -> Self {
         forget(replace(&mut self.owns, Cow::Borrowed(prefixes)));
+        self
+    }
+
+    /// Comes with this note for the operator.
+    pub(super) const fn noted(mut self, note: &'static str) -> Self {
+        self.note = Some(note);
         self
     }
 

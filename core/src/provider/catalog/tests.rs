@@ -96,6 +96,19 @@ fn every_row_says_where_it_is_from_and_how_it_is_signed() {
 }
 
 #[test]
+fn a_variable_that_every_ci_job_has_turns_no_provider_on() {
+    for row in rows() {
+        for common in ["GITHUB_TOKEN", "GH_TOKEN", "CI_JOB_TOKEN", "AWS_ACCESS_KEY_ID"] {
+            assert!(!row.key_names.iter().any(|name| name == common), "{}", row.name);
+        }
+    }
+    let github = find("github-models").expect("a row");
+    assert!(github.note.is_some_and(|note| note.contains("closed")));
+    assert!(!configured("", "GITHUB_TOKEN").providers["github"].enabled);
+    assert!(configured("", "GITHUB_MODELS_TOKEN").providers["github"].enabled);
+}
+
+#[test]
 fn a_caller_keeps_its_dialect_where_the_provider_speaks_it() {
     let dialect = |name: &str, caller| find(name).expect(name).dialect_for(caller);
     assert_eq!(dialect("deepseek", DialectId::AnthropicMessages), DialectId::AnthropicMessages);

@@ -22,6 +22,7 @@ pub(super) fn run(ready: &Ready, output: &Output) {
                 "key": entry.key,
                 "local": entry.row.local,
                 "models": entry.models,
+                "note": entry.row.note,
             })
         });
         return output.print_json(&Value::Array(rows.collect()));
@@ -31,7 +32,9 @@ pub(super) fn run(ready: &Ready, output: &Output) {
         let mut speaks: Vec<&str> = entry.row.speaks.iter().map(|speaks| speaks.dialect.name()).collect();
         speaks.dedup();
         let state = if entry.enabled { "on" } else { "off" };
-        vec![entry.row.name.to_string(), state.to_owned(), why(entry, &ready.resolved.available), speaks.join(", ")]
+        let why = why(entry, &ready.resolved.available);
+        let why = entry.row.note.map_or_else(|| why.clone(), |note| format!("{why} ({note})"));
+        vec![entry.row.name.to_string(), state.to_owned(), why, speaks.join(", ")]
     }));
     output.print(&table(output.colour, &rows));
     let on = entries.iter().filter(|entry| entry.enabled).count();

@@ -4,6 +4,7 @@ use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use edgeway_core::Gateway;
 use edgeway_core::config;
@@ -14,7 +15,7 @@ use crate::ports::entropy::{self, SystemEntropy};
 use crate::ports::events::{RequestLog, Style};
 use crate::ports::http::{Client, Connector};
 use crate::ports::secrets::EnvironmentSecrets;
-use crate::server::{self, Drain, Phase, Server, Settings};
+use crate::server::{self, Drain, Phase, Served, Server, Settings};
 use crate::tls;
 
 use super::banner;
@@ -70,12 +71,13 @@ fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Resul
     let config = gateway.config();
     let settings = settings(&config.server, workers)?;
     let listen = settings.listen;
-    let server = Server::start(settings, Arc::new(move |inbound| gateway.handle(inbound)))
+    let server = Server::start(settings, Arc::new(Served(gateway.clone())))
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     // Whoever reads the line may send a signal at once.
     let (runtime, signals) = listen_for_signals()?;
     banner::say(&config, file.as_deref(), server.address(), output);
-    wait_for_signals(runtime, signals, server.drain(), output);
+    let delay = config.server.drain_delay;
+    wait_for_signals(runtime, signals, Leave { gateway, drain: server.drain(), delay }, output);
     server.stop();
     log.close();
     Ok(())
@@ -92,6 +94,7 @@ fn settings(server: &config::Server, workers: usize) -> Result<Settings, String>
     settings.limits.header_bytes = server.max_header;
     settings.limits.headers = server.max_headers;
     settings.limits.header_time = server.header_timeout;
+    settings.limits.body_time = server.body_timeout;
     settings.limits.connections = server.max_connections;
     if let Some(files) = &server.tls {
         settings.tls = Some(Arc::new(tls::server_config(&files.certificate, &files.key)?));
@@ -106,11 +109,23 @@ fn listen_for_signals() -> Result<(tokio::runtime::Runtime, Signals), String> {
     Ok((runtime, signals))
 }
 
-/// Returns at the first signal to stop, with the drain begun. A second signal stops the server at once.
-fn wait_for_signals(runtime: tokio::runtime::Runtime, mut signals: Signals, drain: Arc<Drain>, output: &Output) {
+/// What is told that the process is about to end.
+struct Leave {
+    gateway: Arc<Gateway>,
+    drain: Arc<Drain>,
+    /// How long load balancers have to notice.
+    delay: Duration,
+}
+
+/// Returns when the drain begins: at the first signal to stop, or the delay after it. A second signal stops the server at once.
+fn wait_for_signals(runtime: tokio::runtime::Runtime, mut signals: Signals, leave: Leave, output: &Output) {
+    let Leave { gateway, drain, delay } = leave;
     runtime.block_on(signals.next());
-    drain.advance(Phase::Draining);
+    gateway.drain();
+    drain.advance(Phase::Leaving);
     output.say(if output.json { "{\"event\":\"draining\"}\n" } else { "edgeway: draining; a second signal stops at once\n" });
+    let again = runtime.block_on(async { tokio::time::timeout(delay, signals.next()).await.is_ok() });
+    drain.advance(if again { Phase::Stopped } else { Phase::Draining });
     // The thread ends with the process.
     std::thread::spawn(move || {
         runtime.block_on(signals.next());

@@ -51,16 +51,17 @@ pub(super) async fn serve(server: Arc<Shared>, tcp: TcpStream, peer: IpAddr, _en
     if stream.is_http2() {
         return Box::pin(serve_http2(&server, stream, peer, pulse)).await;
     }
-    let mut gate = Gate::new(stream, pulse.clone(), limits);
+    let mut gate = Gate::new(stream, pulse.clone(), limits, server.handler.clone());
     let mut timer = Timer::at(timer::after(limits.header_time));
     let begun = poll_fn(|cx| match gate.poll_is_http2(cx) {
-        Poll::Pending => timer.poll(cx).map(|()| None),
-        Poll::Ready(begun) => Poll::Ready(begun.ok()),
+        Poll::Pending => timer.poll(cx).map(|()| Ok(None)),
+        Poll::Ready(begun) => Poll::Ready(begun.map(Some)),
     });
     match begun.await {
-        Some(true) => Box::pin(serve_http2(&server, gate.into_stream(), peer, pulse)).await,
-        Some(false) => serve_http1(&server, gate, peer, pulse, timer).await,
-        None => {}
+        Ok(Some(true)) => Box::pin(serve_http2(&server, gate.into_stream(), peer, pulse)).await,
+        Ok(Some(false)) => serve_http1(&server, gate, peer, pulse, timer).await,
+        Ok(None) if gate.is_late() => serve_http1(&server, gate, peer, pulse, timer).await,
+        Ok(None) | Err(_) => {}
     }
 }
 
@@ -107,13 +108,11 @@ async fn serve_http2(server: &Arc<Shared>, stream: Stream, peer: IpAddr, pulse: 
 async fn drive<C: Future>(server: &Shared, pulse: &Pulse, mut timer: Timer, connection: C, drain: impl Fn(Pin<&mut C>)) {
     let mut connection = pin!(connection);
     let mut drained = pin!(server.drain.reached(Phase::Draining));
-    let (mut registered, mut told) = (false, false);
+    let (mut heard, mut told) = (None, false);
     poll_fn(|cx: &mut Context<'_>| {
-        // Polled once: the notice keeps this task's waker, and asking again for every wake-up would cost a lock.
-        if !std::mem::replace(&mut registered, true) {
-            let _ = drained.as_mut().poll(cx);
-        }
-        if !told && server.drain.phase() != Phase::Serving {
+        // Polled once a phase: the notice keeps this task's waker, and asking again for every wake-up would cost a lock.
+        let phase = server.drain.phase();
+        if !told && heard.replace(phase) != Some(phase) && drained.as_mut().poll(cx).is_ready() {
             told = true;
             drain(connection.as_mut());
         }

@@ -1,4 +1,4 @@
-//! The three phases of a server's life, as every connection sees them.
+//! The phases of a server's life, as every connection sees them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 pub enum Phase {
     /// Takes requests.
     Serving,
+    /// Takes requests, and asks clients to send their next ones elsewhere.
+    Leaving,
     /// Takes no more; what is under way may end.
     Draining,
     /// Closes what is left.
@@ -30,7 +32,8 @@ impl Drain {
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Serving,
-            1 => Phase::Draining,
+            1 => Phase::Leaving,
+            2 => Phase::Draining,
             _ => Phase::Stopped,
         }
     }

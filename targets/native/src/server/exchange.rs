@@ -13,13 +13,45 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use edgeway_core::error::{Error, ErrorKind, Result};
-use edgeway_core::exchange::Inbound;
-use edgeway_core::{Body, Handled};
+use edgeway_core::exchange::{Inbound, Refused};
+use edgeway_core::{Body, Gateway, Handled};
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Response, StatusCode, header};
 
-/// What answers requests: [`Gateway::handle`](edgeway_core::Gateway::handle), or a test's own.
-pub type Handler = Arc<dyn Fn(Inbound) -> Handled + Send + Sync>;
+/// What answers requests: a [`Gateway`], or a test's own function.
+pub trait Handle: Send + Sync {
+    /// Answers a request.
+    fn handle(&self, inbound: Inbound) -> Handled;
+
+    /// Answers a request that the server refuses. Left out: in the caller's protocol, without a trace.
+    fn refuse(&self, refused: Refused) -> Handled {
+        let Refused { request, status, error } = refused;
+        let body = edgeway_core::endpoint::guess_dialect(&request.into_parts().0).codec().encode_error(&error, "");
+        Handled { response: Box::pin(std::future::ready(json(status, body))), after: Box::pin(std::future::ready(())) }
+    }
+}
+
+/// What answers requests, shared by all connections.
+pub type Handler = Arc<dyn Handle>;
+
+impl<F: Fn(Inbound) -> Handled + Send + Sync> Handle for F {
+    fn handle(&self, inbound: Inbound) -> Handled {
+        self(inbound)
+    }
+}
+
+/// A gateway whose refusals are recorded like its answers.
+pub struct Served(pub Arc<Gateway>);
+
+impl Handle for Served {
+    fn handle(&self, inbound: Inbound) -> Handled {
+        self.0.handle(inbound)
+    }
+
+    fn refuse(&self, refused: Refused) -> Handled {
+        self.0.refuse(refused)
+    }
+}
 
 /// A response under way.
 pub(super) struct Exchange {
@@ -37,7 +69,16 @@ pub(super) struct Answer {
 impl Exchange {
     /// Hands a request to the handler.
     pub(super) fn start(handler: &Handler, inbound: Inbound) -> Self {
-        match catch_unwind(AssertUnwindSafe(|| handler(inbound))) {
+        Self::guarded(|| handler.handle(inbound))
+    }
+
+    /// Hands a request to the handler, to be refused.
+    pub(super) fn refuse(handler: &Handler, refused: Refused) -> Self {
+        Self::guarded(|| handler.refuse(refused))
+    }
+
+    fn guarded(handle: impl FnOnce() -> Handled) -> Self {
+        match catch_unwind(AssertUnwindSafe(handle)) {
             Ok(handled) => Self { response: Some(handled.response), settlement: Settlement(Some(handled.after)) },
             Err(panic) => {
                 report(panic);
@@ -69,13 +110,6 @@ impl Future for Exchange {
 
 /// Runs what is left to do after a response, wherever the response ends.
 pub(super) struct Settlement(Option<BoxFuture<'static, ()>>);
-
-impl Settlement {
-    /// For an answer that core has no part in.
-    pub(super) fn none() -> Self {
-        Self(None)
-    }
-}
 
 impl Drop for Settlement {
     fn drop(&mut self) {
@@ -111,7 +145,7 @@ pub(super) fn poll_piece(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<R
 }
 
 /// A whole JSON answer of the server's own.
-pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

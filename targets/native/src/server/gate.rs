@@ -3,9 +3,10 @@
 //! `hyper` serves HTTP/1.1 leniently in places: it merges repeated lengths, prefers chunks over a length, and
 //! takes lines that end in a bare line feed. The gate reads every head first ([`head`](super::head)) and follows the body's
 //! framing to the next one, so `hyper` only ever sees requests that nobody could read differently. A request
-//! that does not pass ends the input; when what came before it is answered, the gate writes the refusal and
-//! closes.
+//! that does not pass ends the input; when what came before it is answered, the gate asks the handler for the
+//! refusal, so that it is recorded like any answer, writes it and closes.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +14,14 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use edgeway_core::exchange::Refused;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::Limits;
-use super::head::{self, Begun, Framing, Refusal};
+use super::exchange::Handler;
+use super::head::{self, Begun, Framing};
+use super::service::Refusing;
 use crate::http1::scratch;
 use crate::net::Stream;
 use crate::timer;
@@ -37,7 +41,9 @@ struct State {
     deadline: Option<Instant>,
     /// Whether a head has begun to arrive.
     partial: bool,
-    refusal: Option<Box<Refusal>>,
+    refusal: Option<Box<Refused>>,
+    /// Whether the head that has begun to arrive is refused for its slowness.
+    late: bool,
     /// Who waits for the request under way to end, to refuse the next.
     waiting: Option<Waker>,
 }
@@ -46,7 +52,7 @@ impl Pulse {
     /// The pulse of a connection that has to send its first head in time.
     pub(super) fn new(limits: &Limits) -> Self {
         let deadline = Some(timer::after(limits.header_time));
-        Self(Arc::new(Mutex::new(State { under_way: 0, deadline, partial: false, refusal: None, waiting: None })))
+        Self(Arc::new(Mutex::new(State { under_way: 0, deadline, partial: false, refusal: None, late: false, waiting: None })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -82,7 +88,7 @@ impl Pulse {
         let mut state = self.lock();
         let tell = std::mem::take(&mut state.partial) && state.under_way == 0;
         if tell {
-            state.refusal = Some(head::too_slow());
+            state.late = true;
             state.deadline = Some(timer::after(LINGER));
         }
         tell
@@ -94,6 +100,7 @@ pub(super) struct Gate {
     stream: Stream,
     pulse: Pulse,
     limits: Limits,
+    handler: Handler,
     /// What passed and has not been taken yet.
     passed: Bytes,
     /// A head that is not complete, and how much of it has been looked at.
@@ -112,6 +119,8 @@ pub(super) struct Gate {
 enum Farewell {
     /// Not begun.
     None,
+    /// The handler is asked for its words.
+    Asking(Box<Refusing>),
     /// A refusal on its way out.
     Telling(Bytes),
     /// Nothing more is said; the client is listened to until it is done.
@@ -119,12 +128,13 @@ enum Farewell {
 }
 
 impl Gate {
-    pub(super) fn new(stream: Stream, pulse: Pulse, limits: Limits) -> Self {
+    pub(super) fn new(stream: Stream, pulse: Pulse, limits: Limits, handler: Handler) -> Self {
         let (passed, held) = (Bytes::new(), BytesMut::new());
         Self {
             stream,
             pulse,
             limits,
+            handler,
             passed,
             held,
             seen: 0,
@@ -150,6 +160,13 @@ impl Gate {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
+    }
+
+    /// Refuses a client that has not sent enough for [`Gate::poll_is_http2`]. False when it has sent nothing: it is just let go.
+    pub(super) fn is_late(&mut self) -> bool {
+        self.pulse.lock().partial = !self.held.is_empty();
+        self.seen = self.held.len();
+        self.pulse.expire()
     }
 
     /// The socket, with the first bytes given back.
@@ -211,13 +228,21 @@ impl Gate {
             match &mut self.farewell {
                 Farewell::None => {
                     let mut state = self.pulse.lock();
-                    let refusal = state.refusal.take();
+                    let late = state.late.then(|| head::too_slow(&self.held));
+                    let refusal = state.refusal.take().or(late);
                     if refusal.is_none() && self.body.is_none() {
                         drop(state);
                         return Pin::new(&mut self.stream).poll_shutdown(cx);
                     }
                     state.deadline = Some(timer::after(LINGER));
-                    self.farewell = Farewell::Telling(refusal.map(|refusal| refusal.encode()).unwrap_or_default());
+                    self.farewell = match refusal {
+                        Some(refused) => Farewell::Asking(Box::new(Refusing::start(&self.handler, *refused))),
+                        None => Farewell::Telling(Bytes::new()),
+                    };
+                }
+                Farewell::Asking(refusing) => {
+                    let words = ready!(Pin::new(refusing).poll(cx));
+                    self.farewell = Farewell::Telling(words);
                 }
                 Farewell::Telling(words) if words.is_empty() => {
                     ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
@@ -263,7 +288,7 @@ impl AsyncRead for Gate {
             }
             {
                 let mut state = this.pulse.lock();
-                if state.refusal.is_some() {
+                if state.refusal.is_some() || state.late {
                     // The end of the input, but only when what came before is answered: an end in the middle
                     // of a request means that the client is gone.
                     if state.under_way == 0 {

@@ -15,15 +15,17 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
 use edgeway_core::error::{Error, ErrorKind};
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use edgeway_core::exchange::{Refused, UNREAD};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use super::Limits;
 use crate::http1::chunked::{Decoder, Malformed};
 
 /// The most fields that a head can be allowed to have.
 const MOST_FIELDS: usize = 256;
+/// How much of a path without an end is looked at.
+const LONGEST_PATH: usize = 1024;
 /// How an HTTP/2 connection without TLS begins (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -67,41 +69,29 @@ pub(super) enum Begun {
     Partial,
 }
 
-/// Why a request is refused before anybody else reads it.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    error: Error,
-    /// As much of the request as was understood: enough to answer in the caller's protocol.
-    request: Request<()>,
+/// A request that is refused before anybody else reads it. What was read of it is known when [`read`] returns.
+fn refused(status: StatusCode, message: impl Into<String>) -> Box<Refused> {
+    Box::new(Refused { status, error: Error::new(ErrorKind::InvalidRequest, message), request: Request::default() })
 }
 
-impl Refusal {
-    fn new(status: StatusCode, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { status, error: Error::new(ErrorKind::InvalidRequest, message), request: Request::new(()) })
-    }
-
-    fn bad(message: impl Into<String>) -> Box<Self> {
-        Self::new(StatusCode::BAD_REQUEST, message)
-    }
-
-    /// The whole response, in the protocol that the caller most likely speaks.
-    pub(super) fn encode(self) -> Bytes {
-        let (parts, ()) = self.request.into_parts();
-        let body = edgeway_core::endpoint::guess_dialect(&parts).codec().encode_error(&self.error, "");
-        let reason = self.status.canonical_reason().unwrap_or_default();
-        let head = format!(
-            "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            self.status.as_str(),
-            body.len()
-        );
-        [head.as_bytes(), &body].concat().into()
-    }
+fn bad(message: impl Into<String>) -> Box<Refused> {
+    refused(StatusCode::BAD_REQUEST, message)
 }
 
-/// A head that did not arrive in time.
-pub(super) fn too_slow() -> Box<Refusal> {
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, "The request's head took too long to arrive.")
+/// A head of which only this arrived in time.
+pub(super) fn too_slow(input: &[u8]) -> Box<Refused> {
+    let message = "The request's head took too long to arrive.";
+    Box::new(Refused { request: understood(input), ..*refused(StatusCode::REQUEST_TIMEOUT, message) })
+}
+
+/// The head of a refusal, after which the connection closes.
+pub(super) fn farewell(status: StatusCode, headers: &HeaderMap, length: usize) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    for (name, value) in headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH && *name != header::CONNECTION) {
+        head.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    head.extend_from_slice(format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes());
+    head
 }
 
 /// Whether a connection begins with HTTP/2; `None` when there is too little to tell.
@@ -113,14 +103,14 @@ pub(super) fn is_http2(input: &[u8]) -> Option<bool> {
 }
 
 /// Reads what `input` begins with. Bytes before `seen` have been looked at by an earlier call.
-pub(super) fn read(input: &[u8], seen: usize, limits: &Limits) -> Result<Begun, Box<Refusal>> {
-    begun(input, seen, limits).map_err(|mut refusal| {
-        refusal.request = understood(input);
-        refusal
+pub(super) fn read(input: &[u8], seen: usize, limits: &Limits) -> Result<Begun, Box<Refused>> {
+    begun(input, seen, limits).map_err(|mut refused| {
+        refused.request = understood(input);
+        refused
     })
 }
 
-fn begun(input: &[u8], seen: usize, limits: &Limits) -> Result<Begun, Box<Refusal>> {
+fn begun(input: &[u8], seen: usize, limits: &Limits) -> Result<Begun, Box<Refused>> {
     // Empty lines before a request are allowed (RFC 9112, section 2.2), and are no part of it.
     let blank = input.chunks(2).take_while(|pair| *pair == b"\r\n").count() * 2;
     let (input, seen) = (&input[blank..], seen.saturating_sub(blank));
@@ -136,10 +126,10 @@ fn begun(input: &[u8], seen: usize, limits: &Limits) -> Result<Begun, Box<Refusa
 }
 
 /// Whether an empty line has come since `seen`. Refuses a line that ends in a bare line feed.
-fn ends(input: &[u8], seen: usize) -> Result<bool, Box<Refusal>> {
+fn ends(input: &[u8], seen: usize) -> Result<bool, Box<Refused>> {
     for at in memchr::memchr_iter(b'\n', &input[seen..]).map(|at| at + seen) {
         if at == 0 || input[at - 1] != b'\r' {
-            return Err(Refusal::bad("The request's head has a line that does not end in CR LF."));
+            return Err(bad("The request's head has a line that does not end in CR LF."));
         }
         if at >= 3 && input[at - 2] == b'\n' {
             return Ok(true);
@@ -148,7 +138,7 @@ fn ends(input: &[u8], seen: usize) -> Result<bool, Box<Refusal>> {
     Ok(false)
 }
 
-fn parse(input: &[u8], limits: &Limits) -> Result<Begun, Box<Refusal>> {
+fn parse(input: &[u8], limits: &Limits) -> Result<Begun, Box<Refused>> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let most = limits.headers.min(MOST_FIELDS);
@@ -158,10 +148,10 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Begun, Box<Refusal>> {
         Ok(httparse::Status::Complete(length)) => length,
         Err(httparse::Error::TooManyHeaders) => {
             let message = format!("The request has more than {most} header fields. Send fewer.");
-            return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
+            return Err(refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
         }
-        Err(httparse::Error::Version) => return Err(Refusal::bad("Only HTTP/1.0, HTTP/1.1 and HTTP/2 are served here.")),
-        Err(error) => return Err(Refusal::bad(format!("The request's head is not valid HTTP/1.1: {error}."))),
+        Err(httparse::Error::Version) => return Err(bad("Only HTTP/1.0, HTTP/1.1 and HTTP/2 are served here.")),
+        Err(error) => return Err(bad(format!("The request's head is not valid HTTP/1.1: {error}."))),
     };
     if length > limits.header_bytes {
         return Err(too_large(limits));
@@ -170,26 +160,26 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Begun, Box<Refusal>> {
     rules(parsed.headers, parsed.version == Some(1)).map(|framing| Begun::Head(framing, length))
 }
 
-fn target(parsed: &httparse::Request<'_, '_>) -> Result<(), Box<Refusal>> {
+fn target(parsed: &httparse::Request<'_, '_>) -> Result<(), Box<Refused>> {
     let path = parsed.path.unwrap_or_default();
     if parsed.method == Some("CONNECT") {
-        return Err(Refusal::bad("CONNECT is not served here: this is a gateway, not a proxy."));
+        return Err(bad("CONNECT is not served here: this is a gateway, not a proxy."));
     }
     // Parsers drop a fragment silently, or do not.
     if path.contains('#') {
-        return Err(Refusal::bad("The request's target has a fragment (`#...`), which is never sent."));
+        return Err(bad("The request's target has a fragment (`#...`), which is never sent."));
     }
     if path.len() > usize::from(u16::MAX - 1) {
-        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "The request's target is too long."));
+        return Err(refused(StatusCode::URI_TOO_LONG, "The request's target is too long."));
     }
     match path.parse::<http::Uri>() {
         Ok(_) => Ok(()),
-        Err(_) => Err(Refusal::bad("The request's target is not a valid path.")),
+        Err(_) => Err(bad("The request's target is not a valid path.")),
     }
 }
 
 /// What the fields say together.
-fn rules(fields: &[httparse::Header<'_>], http11: bool) -> Result<Framing, Box<Refusal>> {
+fn rules(fields: &[httparse::Header<'_>], http11: bool) -> Result<Framing, Box<Refused>> {
     let (mut host, mut length, mut coding) = (None, None, None);
     for field in fields {
         let (slot, twice) = match field.name.len() {
@@ -198,7 +188,7 @@ fn rules(fields: &[httparse::Header<'_>], http11: bool) -> Result<Framing, Box<R
                 true => continue,
                 false => {
                     let message = "Only `expect: 100-continue` is understood.";
-                    return Err(Refusal::new(StatusCode::EXPECTATION_FAILED, message));
+                    return Err(refused(StatusCode::EXPECTATION_FAILED, message));
                 }
             },
             14 if field.name.eq_ignore_ascii_case("content-length") => {
@@ -210,17 +200,15 @@ fn rules(fields: &[httparse::Header<'_>], http11: bool) -> Result<Framing, Box<R
             _ => continue,
         };
         if slot.replace(field.value).is_some() {
-            return Err(Refusal::bad(twice));
+            return Err(bad(twice));
         }
     }
     if http11 && host.is_none() {
-        return Err(Refusal::bad("The request has no `host` field."));
+        return Err(bad("The request has no `host` field."));
     }
     match (length, coding) {
         (None, None) => Ok(Framing::Length(0)),
-        (Some(_), Some(_)) => {
-            Err(Refusal::bad("The request has both `content-length` and `transfer-encoding`. Send one of them."))
-        }
+        (Some(_), Some(_)) => Err(bad("The request has both `content-length` and `transfer-encoding`. Send one of them.")),
         (Some(length), None) => {
             let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
             let length = std::str::from_utf8(length).ok().filter(|_| digits).and_then(|text| text.parse::<u64>().ok());
@@ -228,23 +216,22 @@ fn rules(fields: &[httparse::Header<'_>], http11: bool) -> Result<Framing, Box<R
             length
                 .filter(|length| *length < 1 << 62)
                 .map(Framing::Length)
-                .ok_or_else(|| Refusal::bad("The request's `content-length` is not a number."))
+                .ok_or_else(|| bad("The request's `content-length` is not a number."))
         }
-        (None, Some(_)) if !http11 => Err(Refusal::bad("HTTP/1.0 has no `transfer-encoding`.")),
+        (None, Some(_)) if !http11 => Err(bad("HTTP/1.0 has no `transfer-encoding`.")),
         (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked(Decoder::default())),
-        (None, Some(_)) => Err(Refusal::bad("Only `transfer-encoding: chunked` is understood.")),
+        (None, Some(_)) => Err(bad("Only `transfer-encoding: chunked` is understood.")),
     }
 }
 
-/// What tells the caller's protocol, as far as it can be read.
+/// What can be read of a head that is not a good one, or not all there.
 fn understood(input: &[u8]) -> Request<()> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
     let _ = parsed.parse(input);
-    let mut request = Request::new(());
-    if let Ok(uri) = parsed.path.unwrap_or_default().parse() {
-        *request.uri_mut() = uri;
-    }
+    let mut request = Request::<()>::default();
+    *request.method_mut() = parsed.method.and_then(|name| name.parse().ok()).unwrap_or_else(unread);
+    *request.uri_mut() = parsed.path.or_else(|| begun_target(input)).and_then(|path| path.parse().ok()).unwrap_or_else(unread);
     for field in parsed.headers.iter() {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(field.name.as_bytes()), HeaderValue::from_bytes(field.value)) {
             request.headers_mut().append(name, value);
@@ -253,9 +240,21 @@ fn understood(input: &[u8]) -> Request<()> {
     request
 }
 
-fn too_large(limits: &Limits) -> Box<Refusal> {
+/// A target whose end has not come: its path, cut short, if that much is plain.
+fn begun_target(input: &[u8]) -> Option<&str> {
+    let target = &input[memchr::memchr(b' ', input)? + 1..];
+    let path = target.split(|byte| !byte.is_ascii_graphic() || matches!(byte, b'?' | b'#')).next()?;
+    let path = &path[..path.len().min(LONGEST_PATH)];
+    path.starts_with(b"/").then(|| std::str::from_utf8(path).ok()).flatten()
+}
+
+fn unread<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
+    UNREAD.parse().expect("it is a method, and an authority")
+}
+
+fn too_large(limits: &Limits) -> Box<Refused> {
     let message = format!("The request's head is larger than {} bytes. Send fewer or shorter headers.", limits.header_bytes);
-    Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+    refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
 }
 
 #[cfg(test)]
@@ -267,7 +266,7 @@ mod tests {
     }
 
     /// Feeds `input` in pieces as they arrive.
-    fn arriving(input: &[u8], cut: usize) -> Result<Begun, Box<Refusal>> {
+    fn arriving(input: &[u8], cut: usize) -> Result<Begun, Box<Refused>> {
         match read(&input[..cut], 0, &limits())? {
             Begun::Partial => read(input, cut, &limits()),
             begun => Ok(begun),
@@ -362,15 +361,27 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_speaks_the_callers_protocol() {
-        let input = b"POST /v1/messages HTTP/1.1\r\nhost: h\r\nx-api-key: k\r\ncontent-length: x\r\n\r\n";
-        let refusal = read(input, 0, &limits()).expect_err("refused");
-        let text = String::from_utf8(refusal.encode().to_vec()).expect("UTF-8");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n") && head.contains("connection: close"));
-        assert!(head.contains(&format!("content-length: {}", body.len())));
-        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
-        assert_eq!(body["type"], "error");
-        assert!(body["error"]["message"].as_str().is_some_and(|message| message.contains("content-length")));
+    fn what_was_read_of_a_refused_request_is_known() {
+        let long = [b"GET /v1/models/".to_vec(), b"m".repeat(5000)].concat();
+        #[rustfmt::skip]
+        let cases: &[(&[u8], &str, &str)] = &[
+            (b"POST /v1/x?key=SECRET HTTP/1.1\r\nhost: h\r\ncontent-length: x\r\n\r\n", "POST", "/v1/x"),
+            (b"PUT http://user:SECRET@h/v1/x?key=SECRET HTTP/1.1\r\n\r\n",                 "PUT",  "/v1/x"),
+            (b"POST /v1/x HTTP/1.1\r\nhost : h\r\n\r\n",                                 "POST", "/v1/x"),
+            (b"GET /v1/x HTTP/3.0\r\n\r\n",                                                "GET",  "/v1/x"),
+            (b"GET /v1/x?key=SECRET\r\n\r\n",                                              "GET",  "/v1/x"),
+            (b"GARBAGE\r\n\r\n",                                                           UNREAD, ""),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01 /x \r\n",                                 UNREAD, "/x"),
+            (&long, "GET", std::str::from_utf8(&long[4..4 + LONGEST_PATH]).expect("ASCII")),
+        ];
+        for (input, method, path) in cases {
+            let refused = read(input, 0, &limits()).expect_err("refused");
+            let shown = String::from_utf8_lossy(input);
+            assert_eq!((refused.request.method().as_str(), refused.request.uri().path()), (*method, *path), "{shown:?}");
+        }
+        let late = too_slow(b"GET /v1/models?key=SEC");
+        assert_eq!((late.request.method().as_str(), late.request.uri().path()), ("GET", "/v1/models"));
+        assert_eq!(late.request.uri().query(), None);
+        assert_eq!(too_slow(b"G").request.uri().path(), "");
     }
 }

@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use drain::{Drain, Phase};
-pub use exchange::Handler;
+pub use exchange::{Handle, Handler, Served};
 
 /// What protects the server from its clients.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub struct Limits {
     /// Longest time from a request's first byte to the end of its head, and for a TLS handshake.
     pub header_time: Duration,
     /// Longest pause inside a request's body.
+    pub body_pause: Duration,
+    /// Longest time from a request's head to the end of its body.
     pub body_time: Duration,
     /// Longest time in which a client takes nothing of its response.
     pub write_time: Duration,
@@ -49,7 +51,8 @@ impl Default for Limits {
             header_bytes: 64 * 1024,
             headers: 100,
             header_time: Duration::from_secs(10),
-            body_time: Duration::from_secs(30),
+            body_pause: Duration::from_secs(30),
+            body_time: Duration::from_secs(300),
             write_time: Duration::from_secs(60),
             idle_time: Duration::from_secs(75),
             connections: 65_536,
