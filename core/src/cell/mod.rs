@@ -3,7 +3,10 @@
 //! | program | what it keeps | used for |
 //! |---|---|---|
 //! | [`allowance`] | what is charged in a window or for good, and open reservations | rate limits, budgets, leased slices |
+//! | [`concurrency`] | who holds a slot, and who stands in line | so many requests at once |
 //! | [`pointer`] | one value, its versions, who set it | the version of the configuration |
+//!
+//! [`lease`] is the other half of an allowance: slices of it from which an instance admits without asking.
 //!
 //! A program is a pure function from a state and a command to the next state and a reply, written once for all
 //! platforms. What serialises the commands of one cell is the platform's ([`CellStore`]); see `docs/cells.md`.
@@ -12,6 +15,8 @@
 //! nobody knows whether it took effect, changes nothing more; time that goes back counts as time that stands still.
 
 pub mod allowance;
+pub mod concurrency;
+pub mod lease;
 pub mod pack;
 pub mod pointer;
 pub mod window;
@@ -25,7 +30,8 @@ use crate::error::Result;
 use crate::ports::{CellStep, CellStore, CellVersion, Timestamp, suite};
 
 /// Every program that ships, by name.
-static STEPS: &[&dyn CellStep] = &[step::<allowance::Allowance>(), step::<pointer::Pointer>()];
+static STEPS: &[&dyn CellStep] =
+    &[step::<allowance::Allowance>(), step::<concurrency::Concurrency>(), step::<pointer::Pointer>()];
 
 /// Finds a step by its [`name`](CellStep::name), for platforms that run steps in an actor.
 ///

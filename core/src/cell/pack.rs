@@ -128,6 +128,11 @@ impl<'a> Unpacker<'a> {
         Err(refused(format_args!("a number is not in its shortest form")))
     }
 
+    /// A number of 32 bits.
+    pub fn number32(&mut self) -> Result<u32> {
+        u32::try_from(self.number()?).map_err(|error| refused(format_args!("{error}")))
+    }
+
     /// How many of something that takes at least `each` bytes; refused when they cannot all follow.
     pub fn count(&mut self, each: usize) -> Result<usize> {
         let count = usize::try_from(self.number()?).unwrap_or(usize::MAX);

@@ -248,10 +248,7 @@ impl Pack for Command {
     fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
         Ok(match from.byte()? {
             0 => Self::Current,
-            1 => {
-                let limit = u32::try_from(from.number()?).map_err(|error| refused(format_args!("{error}")))?;
-                Self::History { limit }
-            }
+            1 => Self::History { limit: from.number32()? },
             2 => Self::Set { change: Change::unpack(from)?, value: from.bytes()? },
             3 => Self::Rollback { change: Change::unpack(from)?, to: from.number()? },
             other => return Err(refused(format_args!("there is no command {other}"))),

@@ -134,7 +134,7 @@ impl Pack for Reply {
             0 => Self::Standing {
                 charged: from.number()?,
                 remaining: from.number()?,
-                open: u32::try_from(from.number()?).map_err(|error| refused(format_args!("{error}")))?,
+                open: from.number32()?,
                 clear_after: from.option(Unpacker::duration)?,
             },
             1 => Self::Granted { amount: from.number()?, ttl: from.duration()? },

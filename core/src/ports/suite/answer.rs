@@ -93,6 +93,8 @@ static CHECKS: &[(&str, Start)] = table![
     cell_allowance_never_exceeds(cells, entropy),
     cell_settles_once(cells, entropy),
     cell_reservation_expires_as_charged(cells, clock, entropy),
+    cell_leases_never_exceed(cells, clock, entropy),
+    cell_concurrency_never_exceeds(cells, clock, entropy),
     compare_and_swap_one_winner(versioned),
     compare_and_swap_counts(versioned, clock),
     versioned_expiry(versioned, clock),

@@ -10,6 +10,8 @@ use futures_util::future::join_all;
 
 use super::{AFTER, BRIEF, Check, same, works};
 use crate::cell::allowance::{self, Allowance, Hold, Reserve, Settle, Terms};
+use crate::cell::concurrency::{self, Concurrency};
+use crate::cell::lease::Lease;
 use crate::cell::pointer::{self, Change, Pointer};
 use crate::cell::window::Window;
 use crate::cell::{Program, command};
@@ -142,6 +144,65 @@ async fn expired_as_charged(cells: &dyn CellStore, name: &str) -> Check {
     let late = ask(cells, name, allowance::Command::Settle(Settle { id: 1, actual: 0 })).await?;
     same("the reply to a late settlement", late, allowance::Reply::Gone)?;
     same("what is charged and open after it", standing(cells, name).await?, (7, 0))
+}
+
+/// Three leases drawn on at once spend all of their allowance and no more.
+pub async fn cell_leases_never_exceed(cells: &dyn CellStore, clock: &dyn Clock, entropy: &dyn Entropy) -> Check {
+    let name = fresh(entropy);
+    let terms = Terms { limit: 50, ..TEN };
+    let spend = || async {
+        let (mut lease, mut spent) = (Lease::new(terms, 8, WHILE), 0);
+        loop {
+            if let Some(ticket) = lease.take(1, clock.now()) {
+                lease.settle(ticket, 1);
+                spent += 1;
+                continue;
+            }
+            let Some(command) = lease.next(1, entropy.u64(), clock.now()) else { return Ok::<u64, String>(spent) };
+            let reply = ask(cells, &name, command).await?;
+            lease.answered(&reply, clock.now());
+        }
+    };
+    let mut all = Vec::new();
+    for spent in join_all((0..3).map(|_| spend())).await {
+        all.push(spent?);
+    }
+    same("what three leases on 50 spent together", all.iter().sum(), 50)
+}
+
+/// Of ten who want one of three slots at once three get it; a slot given back, and one whose holder died, is free.
+pub async fn cell_concurrency_never_exceeds(cells: &dyn CellStore, clock: &dyn Clock, entropy: &dyn Entropy) -> Check {
+    let name = fresh(entropy);
+    let send = |command: concurrency::Command| {
+        let name = &name;
+        async move { send::<Concurrency>(cells, name, &command).await }
+    };
+    let acquire = |id, ttl| send(concurrency::Command::Acquire { id, limit: 3, ttl, patience: Duration::ZERO });
+    let mut held = Vec::new();
+    for (id, reply) in (1..=10).zip(join_all((1..=10).map(|id| acquire(id, WHILE))).await) {
+        match reply? {
+            concurrency::Reply::Held { .. } => held.push(id),
+            concurrency::Reply::Refused { retry_after: Some(_), .. } => {}
+            other => return Err(format!("an acquisition was answered {other:?}")),
+        }
+    }
+    same("slots held, of three", held.len(), 3)?;
+    same(
+        "the reply to a slot given back",
+        send(concurrency::Command::Release { id: held[0] }).await?,
+        concurrency::Reply::Released,
+    )?;
+    let brief = acquire(11, BRIEF).await?;
+    same("whether it can be had again", matches!(brief, concurrency::Reply::Held { .. }), true)?;
+    clock.sleep(AFTER).await;
+    let after = acquire(12, WHILE).await?;
+    same("whether the slot of a holder that died is free", matches!(after, concurrency::Reply::Held { .. }), true)?;
+    let last = acquire(13, WHILE).await?;
+    same("whether a fourth is refused", matches!(last, concurrency::Reply::Refused { .. }), true)?;
+    for id in [held[1], held[2], 12] {
+        send(concurrency::Command::Release { id }).await?;
+    }
+    Ok(())
 }
 
 const LEFT: &str = "edgeway-suite/left";
