@@ -42,6 +42,7 @@ pub fn compile(loaded: &Loaded, available: &Availability) -> Result<(Config, Vec
     let mut report = Report::new(&loaded.layers);
     check::document(&loaded.document, loaded.rows, &mut report);
     auth(&loaded.document, available, &mut report);
+    store_password(&loaded.document, available, &mut report);
     let config = build(loaded, available, &mut report);
     let mut found = [loaded.outside.as_slice(), loaded.found.as_slice()].concat();
     found.extend(report.finish());
@@ -80,6 +81,15 @@ fn auth(document: &Document, available: &Availability, report: &mut Report<'_>) 
     }
 }
 
+/// A store that asks for a password, against the secrets there are. Edge platforms have stores of their own.
+fn store_password(document: &Document, available: &Availability, report: &mut Report<'_>) {
+    let Some(name) = document.server.store_password.as_ref().map(SecretName::as_str) else { return };
+    if !available.public && !available.secrets.contains(name) {
+        let message = format!("the secret `{name}` is not set, so the store would refuse the gateway");
+        report.error(&Path::of(&["server", "store_password"]), message, format!("set `{name}`, or remove this line"));
+    }
+}
+
 fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> Config {
     let Loaded { document, rows, .. } = loaded;
     let timeouts = Timeouts {
@@ -106,6 +116,8 @@ fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> 
             tls: server.tls.as_ref().map(|tls| Tls { certificate: tls.certificate.clone(), key: tls.key.clone() }),
             drain: server.drain.0,
             drain_delay: server.drain_delay.0,
+            store: server.store.clone(),
+            store_password: server.store_password.as_ref().map(|name| name.as_str().to_owned()),
         },
         timeouts,
         auth_keys: document.auth.keys.iter().map(|key| key.as_str().to_owned()).collect(),
@@ -319,7 +331,10 @@ impl Builder<'_> {
 pub fn secret_names(loaded: &Loaded) -> BTreeSet<String> {
     let rows = loaded.rows.iter().flat_map(|row| row.key_names.iter()).map(|name| name.to_string());
     let configured = loaded.document.providers.iter().filter_map(|(_, section)| section.key.as_ref());
-    let configured = configured.chain(&loaded.document.auth.keys).map(|name: &SecretName| name.as_str().to_owned());
+    let configured = configured
+        .chain(&loaded.document.auth.keys)
+        .chain(&loaded.document.server.store_password)
+        .map(|name: &SecretName| name.as_str().to_owned());
     rows.chain(configured).collect()
 }
 

@@ -12,6 +12,7 @@ use super::path::Path;
 use super::secret_name::SecretName;
 use super::shape::{Kind, Named, Shape, mistyped, section};
 use super::size::Size;
+use super::store::StoreChoice;
 use super::word::word;
 use crate::dialect::DialectId;
 use crate::provider::MaxTokensField;
@@ -65,6 +66,16 @@ section! {
         #[also("https", "ssl")]
         #[example("{ certificate = \"cert.pem\", key = \"key.pem\" }")]
         pub tls: Option<TlsSection>,
+        /// Where the gateway keeps what it must remember: `"memory"` until it ends, `"file:PATH"` in a folder for one process,
+        /// `"redis://HOST:PORT/DB"` (`rediss://` with TLS, `redis://USER@HOST` for a user) for several instances. When left out:
+        /// `"file:.edgeway"` where that can be written and no other process uses it, `"memory"` with a warning where not.
+        #[also("storage", "database", "state", "redis", "persistence")]
+        #[example("\"redis://127.0.0.1:6379/0\"")]
+        pub store: Option<StoreChoice>,
+        /// The name of the secret that holds the store's password. Never the password itself.
+        #[also("redis_password", "password", "store_secret")]
+        #[example("\"REDIS_PASSWORD\"")]
+        pub store_password: Option<SecretName>,
     }
 }
 

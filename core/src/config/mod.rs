@@ -40,7 +40,7 @@
 //! | `load.rs` | reads every layer into one document |
 //! | `source.rs`, `node.rs`, `origin.rs`, `path.rs` | texts as trees whose values know their place |
 //! | `layer.rs`, `environment.rs` | laying trees over each other |
-//! | `document.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs` | the fields, and how each is read |
+//! | `document.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs`, `store.rs` | the fields, and how each is read |
 //! | `alternative.rs`, `check/`, `target.rs`, `address.rs` | contradictions |
 //! | `row.rs`, `compile.rs`, `resolve.rs`, `hints.rs` | the meaning |
 //! | `diagnostic.rs` | what is wrong |
@@ -69,6 +69,7 @@ mod shape;
 mod size;
 mod source;
 mod starter;
+mod store;
 mod target;
 mod word;
 
@@ -100,6 +101,7 @@ pub use secret_name::SecretName;
 pub use shape::Named;
 pub use size::Size;
 pub use starter::starter;
+pub use store::{RedisAddress, StoreChoice};
 
 /// A compiled configuration: valid, complete, immutable.
 #[derive(Clone, Debug)]
@@ -143,6 +145,10 @@ pub struct Server {
     pub drain: std::time::Duration,
     /// How long requests are still taken after SIGTERM, before the drain begins.
     pub drain_delay: std::time::Duration,
+    /// Where state is kept; `None` when nobody chose.
+    pub store: Option<StoreChoice>,
+    /// Name of the secret that holds the store's password.
+    pub store_password: Option<String>,
 }
 
 /// TLS files.

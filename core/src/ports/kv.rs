@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A value as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,4 +38,21 @@ pub trait KvStore: Send + Sync {
     async fn delete(&self, key: &str) -> Result<()>;
     /// Keys that begin with `prefix`, at most `limit`, from `cursor` on.
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: usize) -> Result<KvPage>;
+}
+
+/// The longest key in bytes.
+const KEY_LIMIT: usize = 512;
+/// The largest value in bytes.
+const VALUE_LIMIT: usize = 1 << 20;
+
+/// Refuses keys and values that the contract does not allow; for implementations whose platform would take them.
+pub fn admissible(key: &str, value: &[u8]) -> Result<()> {
+    if !key.is_empty() && key.len() <= KEY_LIMIT && value.len() <= VALUE_LIMIT {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Internal, "The gateway tried to store what its store does not take.").source(format_args!(
+        "kv takes keys of 1 to {KEY_LIMIT} bytes and values of at most {VALUE_LIMIT}; these have {} and {}",
+        key.len(),
+        value.len()
+    )))
 }

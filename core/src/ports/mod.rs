@@ -26,7 +26,7 @@ pub use clock::{Clock, Timestamp};
 pub use entropy::Entropy;
 pub use event::{Event, EventSink};
 pub use http::{HttpClient, Network, Outbound, Timeouts};
-pub use kv::{KvEntry, KvPage, KvStore};
+pub use kv::{KvEntry, KvPage, KvStore, admissible};
 pub use secret::{Secret, SecretStore};
 pub use swap::SwapCells;
 pub use vector::{VectorIndex, VectorMatch};

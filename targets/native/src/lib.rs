@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`server`] | listeners, connections, limits, TLS, drain |
 //! | [`ports`] | what core asks of a platform: HTTP client, clock, randomness, secrets, log |
+//! | [`store`] | where state is kept: memory, a folder, Redis |
 //! | [`cli`] | `edgeway serve`, `check`, `models`, `providers`, `init` |
 //!
 //! Invariant: nothing here knows of models, prices or policies. Whatever a request means is core's business.
@@ -19,5 +20,6 @@ mod http1;
 pub mod net;
 pub mod ports;
 pub mod server;
+pub mod store;
 mod timer;
 pub mod tls;

@@ -1,10 +1,11 @@
 //! Listening, TLS, time and size limits.
 
-use super::super::address::{Listen, listen};
+use super::super::address::{Listen, Reach, listen, reach};
 use super::super::diagnostic::{Report, shown};
 use super::super::document::{ServerSection, TimeoutsSection};
 use super::super::path::Path;
 use super::super::size::Size;
+use super::super::store::StoreChoice;
 use super::{body_limit, budget, budget_order, count};
 
 pub(super) fn server(server: &ServerSection, report: &mut Report<'_>) {
@@ -29,6 +30,7 @@ pub(super) fn server(server: &ServerSection, report: &mut Report<'_>) {
             report.error(&at.key(name), message, "write at most \"1h\"");
         }
     }
+    store(server, &at, report);
     if let Some(tls) = &server.tls {
         for (name, file) in [("certificate", &tls.certificate), ("key", &tls.key)] {
             let at = at.key("tls").key(name);
@@ -40,6 +42,21 @@ pub(super) fn server(server: &ServerSection, report: &mut Report<'_>) {
                 report.error(&at, "this is no name of a file", "write the name of a PEM file");
             }
         }
+    }
+}
+
+fn store(server: &ServerSection, at: &Path, report: &mut Report<'_>) {
+    let redis = match &server.store {
+        Some(StoreChoice::Redis(address)) => Some(address),
+        _ => None,
+    };
+    let unreadable = server.store.is_none() && report.layers().has(&at.key("store"));
+    if redis.is_none() && server.store_password.is_some() && !unreadable {
+        report.warning(&at.key("store_password"), "this store takes no password", "remove this line, or choose Redis in `store`");
+    }
+    if let Some(address) = redis.filter(|address| !address.tls && reach(&format!("http://{}", address.host)) == Reach::Public) {
+        let message = format!("state and password travel to `{}` unencrypted", shown(&address.host));
+        report.warning(&at.key("store"), message, "write `rediss://` for TLS");
     }
 }
 

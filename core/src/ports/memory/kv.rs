@@ -9,11 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{expired, full, lock};
-use crate::error::{Error, ErrorKind, Result};
-use crate::ports::{Clock, KvEntry, KvPage, KvStore, Timestamp};
-
-const KEY_LIMIT: usize = 512;
-const VALUE_LIMIT: usize = 1 << 20;
+use crate::error::Result;
+use crate::ports::{Clock, KvEntry, KvPage, KvStore, Timestamp, admissible};
 
 /// A key-value store in a map.
 pub struct MemoryKv {
@@ -69,15 +66,7 @@ impl KvStore for MemoryKv {
     }
 
     async fn put(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<()> {
-        if key.is_empty() || key.len() > KEY_LIMIT || value.len() > VALUE_LIMIT {
-            return Err(Error::new(ErrorKind::Internal, "The gateway tried to store what its store does not take.").source(
-                format_args!(
-                    "kv takes keys of 1 to {KEY_LIMIT} bytes and values of at most {VALUE_LIMIT}; these have {} and {}",
-                    key.len(),
-                    value.len()
-                ),
-            ));
-        }
+        admissible(key, &value)?;
         let now = self.clock.now();
         let size = key.len() + value.len();
         let mut map = lock(&self.map);
@@ -125,6 +114,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::error::ErrorKind;
     use crate::ports::memory::ManualClock;
     use crate::ports::suite;
 

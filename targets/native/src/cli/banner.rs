@@ -13,8 +13,8 @@ use super::output::{Output, Paint, paint};
 /// Names of providers that a line shows.
 const MOST_NAMES: usize = 8;
 
-/// Says that the server listens, with which configuration, and from which file it comes.
-pub(super) fn say(config: &Config, file: Option<&Path>, address: SocketAddr, output: &Output) {
+/// Says that the server listens, with which configuration, from which file it comes, and where state is kept.
+pub(super) fn say(config: &Config, file: Option<&Path>, store: &str, address: SocketAddr, output: &Output) {
     let on: Vec<&str> = config.providers.values().filter(|entry| entry.enabled).map(|entry| entry.row.name.as_ref()).collect();
     let url = url(config, address);
     let version = env!("CARGO_PKG_VERSION");
@@ -25,6 +25,7 @@ pub(super) fn say(config: &Config, file: Option<&Path>, address: SocketAddr, out
             "url": url,
             "providers": on,
             "authentication": !config.auth_keys.is_empty(),
+            "store": store,
             "config": file.map(|path| path.display().to_string()),
         });
         return output.say(&format!("{line}\n"));
@@ -44,9 +45,12 @@ pub(super) fn say(config: &Config, file: Option<&Path>, address: SocketAddr, out
         paint(output.error_colour, Paint::Bold, "Edgeway"),
         paint(output.error_colour, Paint::Cyan, &url)
     );
-    for (label, value) in
-        [("providers", format!("{} {}", names(&on), dim(&known))), ("config", file), ("keys", authentication(config))]
-    {
+    for (label, value) in [
+        ("providers", format!("{} {}", names(&on), dim(&known))),
+        ("config", file),
+        ("store", store.to_owned()),
+        ("keys", authentication(config)),
+    ] {
         text.push_str(&format!("  {} {value}\n", dim(&format!("{label:<10}"))));
     }
     text.push_str(&format!("\n  {}\n{}\n", dim("Try it, no key needed:"), curl(config, &url)));

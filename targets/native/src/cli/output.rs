@@ -71,6 +71,14 @@ impl Output {
         }
     }
 
+    /// Says what an operator should know, and goes on.
+    pub(super) fn warn(&self, message: &str) {
+        match self.json {
+            true => self.say(&format!("{}\n", json!({"event": "warning", "message": message}))),
+            false => self.say(&format!("{}: {message}\n", paint(self.error_colour, Paint::Yellow, "warning"))),
+        }
+    }
+
     /// Says what is wrong with a configuration.
     pub(super) fn diagnostics(&self, found: &[Diagnostic]) {
         match self.json {

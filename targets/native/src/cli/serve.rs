@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edgeway_core::Gateway;
-use edgeway_core::config;
+use edgeway_core::config::{self, Resolved};
 use edgeway_core::ports::Ports;
 
 use crate::ports::clock::SystemClock;
 use crate::ports::entropy::{self, SystemEntropy};
-use crate::ports::events::{RequestLog, Style};
+use crate::ports::events::{Both, RequestLog, Style};
 use crate::ports::http::{Client, Connector};
 use crate::ports::secrets::EnvironmentSecrets;
 use crate::server::{self, Drain, Phase, Served, Server, Settings};
+use crate::store::Stores;
 use crate::tls;
 
 use super::banner;
@@ -53,15 +54,25 @@ fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Resul
     let workers = arguments.workers.map_or_else(server::cores, usize::from);
     let style = if output.terminal && !output.json { Style::Pretty { colour: output.colour } } else { Style::Json };
     let log = Arc::new(RequestLog::start(style, std::io::stdout()).map_err(|error| error.to_string())?);
+    let (clock, secrets) = (Arc::new(SystemClock), Arc::new(EnvironmentSecrets::default()));
+    // Where state is kept is this machine's business: the document that is kept there has no say in it.
+    let Resolved { config: own, .. } = configuration::wait(config::resolve(&loaded, &*secrets, available.clone()))??;
+    let stores = Stores::open(own.server.store.as_ref(), clock.clone())?;
+    if let Some(warning) = &stores.warning {
+        output.warn(warning);
+    }
     let ports = Ports {
         http: Arc::new(Client::new(Connector::new(), workers)),
-        kv: None,
-        cells: None,
-        blobs: None,
-        events: log.clone(),
+        kv: Some(stores.kv.clone()),
+        cells: Some(stores.cells.clone()),
+        blobs: Some(stores.blobs.clone()),
+        events: match &stores.events {
+            Some(events) => Arc::new(Both(log.clone(), events.clone())),
+            None => log.clone(),
+        },
         vectors: None,
-        secrets: Arc::new(EnvironmentSecrets::default()),
-        clock: Arc::new(SystemClock),
+        secrets,
+        clock,
         entropy: Arc::new(SystemEntropy),
     };
     let (gateway, warnings) = configuration::wait(Gateway::open(ports, loaded, available))??;
@@ -75,10 +86,11 @@ fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Resul
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     // Whoever reads the line may send a signal at once.
     let (runtime, signals) = listen_for_signals()?;
-    banner::say(&config, file.as_deref(), server.address(), output);
+    banner::say(&config, file.as_deref(), &stores.name, server.address(), output);
     let delay = config.server.drain_delay;
     wait_for_signals(runtime, signals, Leave { gateway, drain: server.drain(), delay }, output);
     server.stop();
+    stores.close();
     log.close();
     Ok(())
 }

@@ -108,6 +108,19 @@ impl EventSink for RequestLog {
     }
 }
 
+/// The log first, which never waits, then where events are kept.
+pub struct Both(pub Arc<RequestLog>, pub Arc<dyn EventSink>);
+
+#[async_trait]
+impl EventSink for Both {
+    async fn append(&self, event: Event) -> Result<()> {
+        if let Event::Request(record) = &event {
+            self.0.record(record);
+        }
+        self.1.append(event).await
+    }
+}
+
 fn write_out(shared: &Shared, style: Style, mut output: impl Write) {
     let mut batch = Vec::new();
     let mut state = shared.lock();

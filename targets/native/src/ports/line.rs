@@ -8,7 +8,7 @@ use edgeway_core::usage::line;
 use super::events::Style;
 
 /// Appends the line of a request.
-pub(super) fn write(out: &mut Vec<u8>, style: Style, record: &Record) {
+pub(crate) fn write(out: &mut Vec<u8>, style: Style, record: &Record) {
     match style {
         Style::Json => {
             line::json(out, record);
@@ -19,7 +19,7 @@ pub(super) fn write(out: &mut Vec<u8>, style: Style, record: &Record) {
 }
 
 /// Appends the line that says how many lines are missing.
-pub(super) fn write_dropped(out: &mut Vec<u8>, style: Style, dropped: u64) {
+pub(crate) fn write_dropped(out: &mut Vec<u8>, style: Style, dropped: u64) {
     match style {
         Style::Json => put(out, format_args!("{{\"event\":\"log_lines_dropped\",\"dropped\":{dropped}}}\n")),
         Style::Pretty { .. } => put(out, format_args!("({dropped} lines dropped: the reader of this log is too slow)\n")),

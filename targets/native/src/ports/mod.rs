@@ -4,5 +4,5 @@ pub mod clock;
 pub mod entropy;
 pub mod events;
 pub mod http;
-mod line;
+pub(crate) mod line;
 pub mod secrets;
