@@ -16,7 +16,7 @@ use golden::Fixture;
 const FORMS: [StreamForm; 2] = [StreamForm::Sse, StreamForm::JsonArray];
 
 fn reply(form: StreamForm) -> Reply {
-    Reply { id: "req_1".into(), model: "acme/m".into(), created: 1_760_000_000, usage: true, form }
+    Reply { id: "req_1".into(), model: "acme/m".into(), created: 1_760_000_000, usage: true, form, ..Reply::default() }
 }
 
 fn relayed<'a>(mut relay: impl Relay, chunks: impl IntoIterator<Item = &'a [u8]>, end: TransportEnd) -> (Vec<u8>, Progress) {

@@ -135,6 +135,8 @@ pub struct Reply {
     pub usage: bool,
     /// The stream's framing.
     pub form: StreamForm,
+    /// Whether the caller knows calls only as `function_call`, one a message: Chat Completions before tools.
+    pub function_call: bool,
 }
 
 /// A framed stream event.
@@ -246,6 +248,11 @@ pub trait Dialect: Send + Sync {
     fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
         let _ = (field, value);
         Weight::Wish
+    }
+
+    /// Adds to `reply` what a request of this dialect says of the form of its answer.
+    fn form(&self, request: &ChatRequest, reply: &mut Reply) {
+        let _ = (request, reply);
     }
 
     /// Decodes a whole response with a success status.

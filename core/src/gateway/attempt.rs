@@ -144,20 +144,26 @@ impl<'a> Attempts<'a> {
 
     /// The built-in model: a function in place of a provider.
     fn local(&mut self, settlement: &mut Settlement) -> Result<Response<Body>> {
-        let reply = self.reply(settlement);
         let (dialect, stream) = (self.payload.dialect, self.payload.stream);
+        self.payload.chat()?;
+        let reply = self.reply(settlement);
         let events = crate::provider::demo::answer(self.payload.chat()?, &reply.id, reply.created);
         deliver::local(dialect, stream, events, reply, settlement)
     }
 
     fn reply(&self, settlement: &Settlement) -> Reply {
-        Reply {
+        let mut reply = Reply {
             id: settlement.id().to_owned(),
             model: self.payload.model.clone(),
             created: settlement.received().seconds(),
             usage: self.payload.peek.include_usage == Some(true) || self.payload.dialect != DialectId::OpenAiChat,
             form: self.payload.form,
+            function_call: false,
+        };
+        if let Some(chat) = &self.payload.decoded {
+            self.payload.dialect.codec().form(chat, &mut reply);
         }
+        reply
     }
 
     fn prepare(&mut self, candidate: &Candidate) -> Result<Prepared> {

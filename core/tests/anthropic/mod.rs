@@ -3,7 +3,7 @@
 
 use edgeway_core::chat::{Accumulator, ChatEvent, ChatRequest, ChatResponse, Warnings};
 use edgeway_core::dialect::{
-    Dialect, EncodedRequest, Frame, Reply, RequestHead, StreamForm, Target, anthropic_messages::AnthropicMessages,
+    Dialect, EncodedRequest, Frame, Reply, RequestHead, Target, anthropic_messages::AnthropicMessages,
 };
 use edgeway_core::error::Result;
 use edgeway_core::model::ModelLimits;
@@ -75,7 +75,7 @@ pub(crate) fn whole(name: &str) -> ChatResponse {
 
 /// What encoders know of the request.
 pub(crate) fn reply() -> Reply {
-    Reply { id: "ew-1".into(), model: "alias".into(), created: 1_793_882_096, usage: true, form: StreamForm::Sse }
+    Reply { id: "ew-1".into(), model: "alias".into(), created: 1_793_882_096, usage: true, ..Reply::default() }
 }
 
 /// Decodes a request body.

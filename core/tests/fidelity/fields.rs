@@ -52,6 +52,7 @@ const SAY_NOTHING: &[(DialectId, &str, &str, &[&str])] = &[
         "no parameters are an empty object",
         &["functions Function.parameters", "tools ChatCompletionFunctionToolParam.function<FunctionDefinition.parameters>"],
     ),
+    (OPENAI, "anthropic", "said anyway, with the limit to one call that functions mean", &["function_call =auto"]),
     (
         OPENAI,
         "gemini",

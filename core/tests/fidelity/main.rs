@@ -54,7 +54,7 @@ fn refusal(from: DialectId, body: &Value, to: To) -> (String, String) {
 /// What a caller gets of a provider's whole answer: the body, the warnings, and the same as a stream.
 fn answered(from: DialectId, body: &Value, to: DialectId) -> (Value, String, String) {
     let response = from.codec().decode_response(body.to_string().as_bytes()).expect("an answer");
-    let reply = Reply { id: "req_1".into(), model: "alias".into(), created: 1_700_000_000, usage: true, form: StreamForm::Sse };
+    let reply = Reply { id: "req_1".into(), model: "alias".into(), created: 1_700_000_000, usage: true, ..Reply::default() };
     let mut warnings = Warnings::default();
     let whole = to.codec().encode_response(&response, &reply, &mut warnings);
     let mut encoder = to.codec().stream_encoder(reply);

@@ -40,7 +40,7 @@ fn accumulate(events: Vec<ChatEvent>) -> ChatResponse {
 }
 
 fn reply(form: StreamForm) -> Reply {
-    Reply { id: "ew-1".into(), model: "alias".into(), created: 1_793_882_096, usage: true, form }
+    Reply { id: "ew-1".into(), model: "alias".into(), created: 1_793_882_096, usage: true, form, ..Reply::default() }
 }
 
 fn encode(events: &[ChatEvent], form: StreamForm) -> Vec<u8> {

@@ -399,3 +399,62 @@ fn reasons_without_a_word_here_are_stops_that_name_the_original() {
         );
     }
 }
+
+#[test]
+fn a_caller_of_functions_gets_one_function_call_and_the_loss_of_its_signature_is_said() {
+    let asked = br#"{"model":"m","messages":[{"role":"user","content":"go"}],"functions":[{"name":"f"}]}"#;
+    let request = decode_request(asked).expect("legacy functions");
+    assert_eq!(request.parallel_tool_calls, Some(false));
+    let mut reply = reply();
+    OpenAiChat.form(&request, &mut reply);
+    assert!(reply.function_call);
+    // The mark is not sent on, and tools beside functions are what the caller knows.
+    assert_eq!(sent(&request, &OPENAI).0.pointer("/functions.only"), None);
+    let both = br#"{"model":"m","messages":[{"role":"user","content":"go"}],"functions":[{"name":"f"}],"tools":[{"type":"function","function":{"name":"g"}}]}"#;
+    let mut both_reply = super::reply();
+    OpenAiChat.form(&decode_request(both).expect("both"), &mut both_reply);
+    assert!(!both_reply.function_call);
+
+    let signed = ToolCall { signature: signature(DialectId::Gemini, "c2ln"), ..call("a", "f") };
+    let parts = vec![Part::ToolCall(signed), Part::ToolCall(call("b", "g"))];
+    let finish = FinishReason { unified: Finish::ToolCalls, raw: "STOP".into(), stop_sequence: None };
+    let response = ChatResponse { choices: vec![Choice { parts, finish, ..Choice::default() }], ..ChatResponse::default() };
+    let mut warnings = Warnings::default();
+    let body: Value = serde_json::from_slice(&OpenAiChat.encode_response(&response, &reply, &mut warnings)).expect("JSON");
+    let message = &body["choices"][0]["message"];
+    assert_eq!(message["function_call"], json!({"name": "f", "arguments": "{}"}));
+    // What it did not expect is not hidden from it.
+    assert_eq!(message["tool_calls"], json!([{"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}}]));
+    assert_eq!(body["choices"][0]["finish_reason"], "function_call");
+    assert!(warnings.header().starts_with("dropped;at=\"choices[0].message.function_call\""), "{}", warnings.header());
+
+    let mut encoder = OpenAiChat.stream_encoder(reply);
+    let mut out = Vec::new();
+    edgeway_core::chat::replay(&response).iter().for_each(|event| encoder.event(event, &mut out));
+    let text = String::from_utf8(out).expect("UTF-8");
+    assert!(text.contains(r#""delta":{"function_call":{"name":"f","arguments":"{}"}}"#), "{text}");
+    assert!(text.contains(r#""tool_calls":[{"index":0,"id":"b""#) && !text.contains("_ew1_"), "{text}");
+    assert!(text.contains(r#""finish_reason":"function_call""#), "{text}");
+}
+
+#[test]
+fn a_thought_signature_of_googles_compatible_endpoint_is_the_calls_signature() {
+    let extra = json!({"google": {"thought_signature": "c2ln"}});
+    let asked = json!({"model": "m", "messages": [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"extra_content": extra, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"google": {"other": 1}}},
+        ]},
+        {"role": "tool", "tool_call_id": "a", "content": "1"},
+        {"role": "tool", "tool_call_id": "b", "content": "2"},
+    ]});
+    let request = decode_request(asked.to_string().as_bytes()).expect("a request");
+    let Part::ToolCall(call) = &request.messages[1].parts[0] else { panic!("a call") };
+    let data = call.signature.as_ref().map(|signature| (signature.dialect, serde_json::from_str(&signature.data).expect("JSON")));
+    assert_eq!(data, Some((DialectId::OpenAiChat, extra.clone())));
+    let (body, warnings) = sent(&request, &OPENAI);
+    let calls = &body["messages"][1]["tool_calls"];
+    assert_eq!((&calls[0]["extra_content"], &calls[1]["extra_content"]), (&extra, &json!({"google": {"other": 1}})));
+    assert_eq!(warnings, "");
+}

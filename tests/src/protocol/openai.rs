@@ -115,6 +115,7 @@ fn add_delta(message: &mut Map<String, Value>, delta: &Map<String, Value>) -> Re
             ("role", role) if role == "assistant" => {}
             ("tool_calls", Value::Array(calls)) => calls.iter().try_for_each(|call| add_call(message, call))?,
             (_, Value::Null) => {}
+            ("function_call", Value::Object(call)) => add_function(message, call)?,
             ("content" | "refusal" | "reasoning_content" | "reasoning", Value::String(more)) => append(message, field, more),
             (_, Value::Array(more)) => {
                 let all = message.entry(field.clone()).or_insert_with(|| json!([]));
@@ -147,6 +148,16 @@ fn add_call(message: &mut Map<String, Value>, call: &Value) -> Result<(), String
     let function = calls[index]["function"].as_object_mut().ok_or("no function")?;
     append(function, "arguments", call["function"]["arguments"].as_str().unwrap_or(""));
     Ok(())
+}
+
+/// As the SDK did before there were tools: the name comes whole, arguments are appended.
+fn add_function(message: &mut Map<String, Value>, more: &Map<String, Value>) -> Result<(), String> {
+    let call = message.entry("function_call").or_insert_with(|| json!({"name": "", "arguments": ""}));
+    let call = call.as_object_mut().ok_or("no function call")?;
+    for (field, value) in more {
+        append(call, field, value.as_str().ok_or(format!("function_call.{field} is no string"))?);
+    }
+    if call["name"] == "" { Err("a function call starts without name".into()) } else { Ok(()) }
 }
 
 fn append(object: &mut Map<String, Value>, field: &str, more: &str) {

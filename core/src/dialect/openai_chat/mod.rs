@@ -92,6 +92,10 @@ impl Dialect for OpenAiChat {
         weight::of(field, value)
     }
 
+    fn form(&self, request: &ChatRequest, reply: &mut Reply) {
+        reply.function_call = request.extra.field(DIALECT, weight::FUNCTIONS).is_some();
+    }
+
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
         response::decode(body)
     }

@@ -7,7 +7,7 @@
 //! | `user`, else `safety_identifier` | `user`, sent under the name that the caller used, else as `user` |
 //! | `stream_options.include_usage` | `stream_usage`; upstream usage is always asked for |
 //! | `response_format`, with Together's `schema` beside `json_object` | `output` |
-//! | legacy `functions`, `function_call` | `tools`, `tool_choice` |
+//! | legacy `functions`, `function_call` | `tools`, `tool_choice`; one call at a time, answered as `function_call` |
 //! | what is not named here (`prediction`, `logit_bias`, `store`, `modalities`, ...) | [`Extra`], as it came |
 //!
 //! Ranges are OpenAI's. Each of the provider's [`Quirks`](crate::provider::Quirks) is read at the one
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::encoding::Encoding;
-use super::weight::USER_FIELD;
+use super::weight::{FUNCTIONS, USER_FIELD};
 use super::{DIALECT, message, tool};
 use crate::chat::{ChatRequest, Effort, LogProbs, OutputFormat, Part, ReasoningConfig, Role, ToolChoice, WarningCode, Warnings};
 use crate::dialect::{EncodedRequest, Target};
@@ -38,8 +38,14 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatRequest> {
         match &*key {
             "model" => request.model = value.string(at)?,
             "messages" => request.messages = message::decode(value, at)?,
-            "tools" => request.tools.extend(tool::decode(value, at)?),
-            "functions" => request.tools.extend(tool::decode_functions(value, at)?),
+            "tools" => {
+                draft.tools = true;
+                request.tools.extend(tool::decode(value, at)?);
+            }
+            "functions" => {
+                draft.functions = true;
+                request.tools.extend(tool::decode_functions(value, at)?);
+            }
             "tool_choice" => request.tool_choice = Some(tool::decode_choice(value, at)?),
             "function_call" => draft.function_call = Some(tool::decode_choice(value, at)?),
             "parallel_tool_calls" => request.parallel_tool_calls = Some(value.boolean(at)?),
@@ -75,6 +81,8 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatRequest> {
 /// Fields that another one outranks or completes, in whatever order they came.
 #[derive(Default)]
 struct Draft {
+    tools: bool,
+    functions: bool,
     function_call: Option<ToolChoice>,
     reasoning: ReasoningConfig,
     max_tokens: Option<u64>,
@@ -92,6 +100,10 @@ impl Draft {
             return Err(At::Root.field("messages").missing("at least one message"));
         }
         request.tool_choice = request.tool_choice.take().or(self.function_call);
+        if self.functions && !self.tools {
+            request.extra.insert(DIALECT, FUNCTIONS, true.into());
+            request.parallel_tool_calls = request.parallel_tool_calls.or(Some(false));
+        }
         request.reasoning = (self.reasoning != ReasoningConfig::default()).then_some(self.reasoning);
         request.max_tokens = request.max_tokens.or(self.max_tokens);
         match (self.logprobs, self.top_logprobs) {
@@ -290,7 +302,7 @@ pub(super) fn encode(request: &ChatRequest, target: Target<'_>, warnings: &mut W
             options.into_iter().flatten().for_each(|(key, value)| wire.field(key, value));
         }
     }
-    encoding.extra(&mut object, &request.extra, At::Root, &["stream_options", USER_FIELD]);
+    encoding.extra(&mut object, &request.extra, At::Root, &["stream_options", USER_FIELD, FUNCTIONS]);
     drop(object);
     Ok(EncodedRequest { body: body.into(), headers: Vec::new() })
 }

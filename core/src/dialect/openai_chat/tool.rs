@@ -7,7 +7,8 @@
 //! | `"auto"`, `"none"`, `"required"` (`"any"` at Mistral), a named function | the same |
 //! | `allowed_tools` | [`ToolChoice::Allowed`]; for providers without it the list of tools is shortened |
 //!
-//! A tool's unknown fields are kept beside `type`, those of its `function` under `function`.
+//! A tool's unknown fields are kept beside `type`, those of its `function` under `function`. A call's `extra_content` with a
+//! thought signature (Google) is that call's signature of this dialect.
 //!
 //! Source: openai-python `types/chat/chat_completion_*tool*_param.py`.
 
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 use super::DIALECT;
 use super::encoding::Encoding;
 use super::part::cache_control;
-use crate::chat::{ChatRequest, FunctionTool, HostedTool, Tool, ToolChoice};
+use crate::chat::{ChatRequest, FunctionTool, HostedTool, Signature, Tool, ToolChoice};
 use crate::error::Result;
 use crate::wire::json::{At, Json};
 use crate::wire::json_writer::{Array, Object};
@@ -92,6 +93,21 @@ fn decode_function(function: Json<'_>, at: At<'_>, tool: &mut FunctionTool) -> R
         true => Err(at.field("name").missing("the function's name")),
         false => Ok(unknown),
     }
+}
+
+/// Where Google's compatible endpoint keeps the signature of a call; it is sent back as it came.
+pub(super) const EXTRA_CONTENT: &str = "extra_content";
+
+/// A call's `extra_content` as its signature, if it holds one.
+pub(super) fn signature(extra: &Value) -> Option<Signature> {
+    let signed = extra.pointer("/google/thought_signature").is_some_and(Value::is_string);
+    signed.then(|| Signature { dialect: DIALECT, data: extra.to_string() })
+}
+
+/// The `extra_content` that is this signature. Parsed again because callers returned it: nothing of theirs is sent as raw JSON.
+pub(super) fn extra_content(signature: &Option<Signature>) -> Option<Value> {
+    let signature = signature.as_ref().filter(|signature| signature.dialect == DIALECT)?;
+    serde_json::from_str(&signature.data).ok().filter(Value::is_object)
 }
 
 /// Decodes `tool_choice`, and legacy `function_call`, which is a name without a `type`.

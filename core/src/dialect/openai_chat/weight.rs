@@ -18,6 +18,9 @@ use crate::dialect::Weight;
 /// Where the name under which the caller gave the end user's id is kept.
 pub(super) const USER_FIELD: &str = "user.field";
 
+/// Where it is kept that the caller declared legacy `functions`, so that it is answered with a `function_call`.
+pub(super) const FUNCTIONS: &str = "functions.only";
+
 /// See [`crate::dialect::Dialect::weight`].
 pub(super) fn of(field: &str, value: &Value) -> Weight {
     let blocks = |side: &str| value.pointer(&format!("/policy/{side}/mode")).and_then(Value::as_str) == Some("block");
@@ -29,7 +32,7 @@ pub(super) fn of(field: &str, value: &Value) -> Weight {
         "store" if *value == false => Weight::Nothing,
         "verbosity" if value == "medium" => Weight::Nothing,
         "stream_options" if *value == serde_json::json!({ "include_obfuscation": false }) => Weight::Nothing,
-        BREAKPOINT | USER_FIELD => Weight::Nothing,
+        BREAKPOINT | USER_FIELD | FUNCTIONS => Weight::Nothing,
         _ => Weight::Wish,
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::{DIALECT, part};
+use super::super::{DIALECT, part, tool};
 use crate::chat::{CacheControl, Message, Opaque, Part, Reasoning, Refusal, Role, Signature, Text, ToolCall, ToolResult, carry};
 use crate::error::Result;
 use crate::wire::json::{At, Json};
@@ -207,8 +207,15 @@ fn decode_calls(calls: Json<'_>, at: At<'_>, fields: &mut Fields<'_>) -> Result<
                     let id = value.text(at)?;
                     let (id, carried) = carry::unwrap_id(&id);
                     decoded.id = id.to_owned();
-                    decoded.signature = carried.signature;
+                    decoded.signature = carried.signature.or(decoded.signature);
                     reasoning = carried.reasoning;
+                }
+                tool::EXTRA_CONTENT => {
+                    let value = Value::from(value);
+                    match tool::signature(&value) {
+                        Some(signature) => decoded.signature = decoded.signature.or(Some(signature)),
+                        None => decoded.extra.insert(DIALECT, key, value),
+                    }
                 }
                 "function" => {
                     decode_function(value, at, &mut decoded)?;

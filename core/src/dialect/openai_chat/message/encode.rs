@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::super::encoding::Encoding;
-use super::super::{DIALECT, part, request};
+use super::super::{DIALECT, part, request, tool};
 use super::merge_details;
 use crate::chat::{ChatRequest, Message, Part, Role, Text, ToolCall, ToolResult};
 use crate::error::Result;
@@ -173,6 +173,7 @@ fn encode_call(call: &ToolCall, at: At<'_>, calls: &mut Array<'_>, encoding: &mu
     if call.cache.is_some() {
         encoding.cache_is_lost();
     }
+    object.some(tool::EXTRA_CONTENT, &tool::extra_content(&call.signature));
     encoding.extra(&mut object, &call.extra, at, &[]);
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::super::usage::WireUsage;
 use super::super::wire::{WireLogProbs, WireToken};
-use super::super::{DIALECT, error, message, part};
+use super::super::{DIALECT, error, message, part, tool};
 use super::{Answer, decode_finish};
 use crate::chat::{ChatResponse, Choice, MediaKind, MediaSource, Opaque, Part, Reasoning, Refusal, TokenLogProb, ToolCall};
 use crate::error::{Error, ErrorKind, Result};
@@ -194,6 +194,13 @@ fn decode_call(call: Json<'_>, at: At<'_>) -> Result<Part> {
                         ("arguments", object @ Json::Object(_)) => decoded.arguments = Value::from(object).to_string(),
                         _ => {}
                     }
+                }
+            }
+            tool::EXTRA_CONTENT => {
+                let value = Value::from(value);
+                match tool::signature(&value) {
+                    Some(signature) => decoded.signature = Some(signature),
+                    None => decoded.extra.insert(DIALECT, key, value),
                 }
             }
             _ => decoded.extra.insert(DIALECT, key, value.into()),

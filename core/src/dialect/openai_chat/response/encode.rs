@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::super::{DIALECT, message, part, usage};
+use super::super::{DIALECT, message, part, tool, usage};
 use super::{finish_word, tier_word};
 use crate::chat::carry::{self, Carried};
 use crate::chat::{
-    ChatResponse, Choice, Extra, FinishReason, Media, MediaKind, MediaSource, Part, TokenLogProb, ToolCall, WarningCode, Warnings,
+    ChatResponse, Choice, Extra, FinishReason, Media, MediaKind, MediaSource, Part, Signature, TokenLogProb, ToolCall,
+    WarningCode, Warnings,
 };
 use crate::dialect::Reply;
 use crate::wire::json_writer::{Array, Object};
@@ -62,8 +63,8 @@ fn encode_choice(choice: &Choice, reply: &Reply, choices: &mut Array<'_>, warnin
     } else {
         encode_logprobs(&mut object, &choice.logprobs, refused);
     }
-    encode_finish(&mut object, &choice.finish);
-    if !finish_word(&choice.finish).1 {
+    encode_finish(&mut object, &choice.finish, reply);
+    if !finish_word(&choice.finish, reply.function_call).1 {
         let why = format!("the provider said `{}`", choice.finish.raw);
         warnings.push(WarningCode::Approximated, format!("{at}finish_reason"), why);
     }
@@ -73,8 +74,8 @@ fn encode_choice(choice: &Choice, reply: &Reply, choices: &mut Array<'_>, warnin
 }
 
 /// Adds `finish_reason`, the provider's own word where it is another one, and the stop text it met.
-pub(in super::super) fn encode_finish(object: &mut Object<'_>, finish: &FinishReason) {
-    let (word, _) = finish_word(finish);
+pub(in super::super) fn encode_finish(object: &mut Object<'_>, finish: &FinishReason, reply: &Reply) {
+    let (word, _) = finish_word(finish, reply.function_call);
     object.field("finish_reason", word);
     if !finish.raw.is_empty() && finish.raw != word {
         object.field("native_finish_reason", &finish.raw);
@@ -103,7 +104,7 @@ pub(in super::super) fn encode_logprobs(object: &mut Object<'_>, tokens: &[Token
 
 fn encode_message(choice: &Choice, reply: &Reply, at: &str, message: &mut Object<'_>, warnings: &mut Warnings) {
     let (mut text, mut reasoning, mut refusal) = (None::<String>, String::new(), None::<String>);
-    let (mut calls, mut images) = (Vec::new(), Vec::new());
+    let (mut function, mut calls, mut images) = (None, Vec::new(), Vec::new());
     let (mut audio, mut annotations, mut details) = (None, Vec::new(), None);
     let mut carried = Carried::default();
     for part in &choice.parts {
@@ -126,8 +127,16 @@ fn encode_message(choice: &Choice, reply: &Reply, at: &str, message: &mut Object
                 }
             }
             Part::ToolCall(call) => {
-                carried.signature = call.signature.clone();
-                calls.push((carry::wrap_id(&call.id, &std::mem::take(&mut carried)), part));
+                carried.signature = foreign_signature(&call.signature);
+                let carried = std::mem::take(&mut carried);
+                if reply.function_call && function.is_none() {
+                    function = Some(call);
+                    if !carried.is_empty() {
+                        warnings.dropped(format!("{at}message.function_call"), "no id in which its signature could ride");
+                    }
+                } else {
+                    calls.push((carry::wrap_id(&call.id, &carried), part));
+                }
                 foreign(&call.extra, &format!("{at}message.tool_calls."), warnings);
             }
             Part::Refusal(part) => refusal.get_or_insert_default().push_str(&part.text),
@@ -144,7 +153,7 @@ fn encode_message(choice: &Choice, reply: &Reply, at: &str, message: &mut Object
         }
     }
     message.field("role", "assistant");
-    let empty = calls.is_empty() && refusal.is_none() && audio.is_none() && images.is_empty();
+    let empty = function.is_none() && calls.is_empty() && refusal.is_none() && audio.is_none() && images.is_empty();
     message.field("content", &text.or_else(|| empty.then(String::new)));
     message.field("refusal", &refusal);
     if !reasoning.is_empty() {
@@ -153,6 +162,9 @@ fn encode_message(choice: &Choice, reply: &Reply, at: &str, message: &mut Object
     message.some("reasoning_details", &details);
     if !annotations.is_empty() {
         message.field("annotations", &annotations);
+    }
+    if let Some(call) = function {
+        encode_function(&mut message.object("function_call"), call);
     }
     if !calls.is_empty() {
         let mut array = message.array("tool_calls");
@@ -173,14 +185,22 @@ fn encode_message(choice: &Choice, reply: &Reply, at: &str, message: &mut Object
     }
 }
 
+fn encode_function(function: &mut Object<'_>, call: &ToolCall) {
+    function.field("name", &call.name);
+    function.field("arguments", message::arguments(&call.arguments));
+}
+
+/// A signature that has to ride in the call's id: this dialect's own has a field.
+pub(in super::super) fn foreign_signature(signature: &Option<Signature>) -> Option<Signature> {
+    signature.clone().filter(|signature| signature.dialect != DIALECT)
+}
+
 /// Fills a tool call's object.
 fn encode_call(object: &mut Object<'_>, id: &str, call: &ToolCall) {
     object.field("id", id);
     object.field("type", "function");
-    let mut function = object.object("function");
-    function.field("name", &call.name);
-    function.field("arguments", message::arguments(&call.arguments));
-    drop(function);
+    encode_function(&mut object.object("function"), call);
+    object.some(tool::EXTRA_CONTENT, &tool::extra_content(&call.signature));
     call.extra.fields(DIALECT).for_each(|(key, value)| object.field(key, value));
 }
 

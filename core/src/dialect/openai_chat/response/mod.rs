@@ -11,6 +11,9 @@
 //! | `stop` with a refusal | [`Finish::ContentFilter`], which goes back as `stop` |
 //! | unknown fields of the response and of a choice | [`Extra`]; those of a message under `message` |
 //!
+//! A caller that declared legacy `functions` gets the first call as `message.function_call`, which has no id: what would
+//! have to ride in it is lost. Further calls, if the model makes any, are `tool_calls`.
+//!
 //! Signed reasoning of other dialects rides in the id of the call that follows it. Where no call
 //! follows, nothing needs it: only tool conversations are checked for it.
 //!
@@ -20,7 +23,7 @@ mod decode;
 mod encode;
 
 pub(super) use decode::{AudioAnswer, decode, decode_image, invented_id, split_chunk, tokens};
-pub(super) use encode::{encode, encode_audio, encode_finish, encode_images, encode_logprobs, response_id};
+pub(super) use encode::{encode, encode_audio, encode_finish, encode_images, encode_logprobs, foreign_signature, response_id};
 
 use crate::chat::{Finish, FinishReason};
 
@@ -51,11 +54,12 @@ pub(super) fn decode_finish(word: &str, native: Option<&str>, stop_sequence: Opt
     FinishReason { unified, raw: raw.to_owned(), stop_sequence }
 }
 
-/// The protocol's word for a reason, and whether it says the same.
-pub(super) fn finish_word(finish: &FinishReason) -> (&'static str, bool) {
+/// The protocol's word for a reason, and whether it says the same. `function_call`: see [`crate::dialect::Reply`].
+pub(super) fn finish_word(finish: &FinishReason, function_call: bool) -> (&'static str, bool) {
     match finish.unified {
         Finish::Stop => ("stop", true),
         Finish::Length => ("length", true),
+        Finish::ToolCalls if function_call => ("function_call", true),
         Finish::ToolCalls => ("tool_calls", true),
         // A refusal as OpenAI itself words it.
         Finish::ContentFilter if finish.raw == "stop" => ("stop", true),

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use super::super::response::{self, Answer, AudioAnswer};
 use super::super::wire::{AudioDelta, Chunk, ChunkChoice, ChunkDelta, Content, ToolCallDelta};
-use super::super::{DIALECT, error, message};
+use super::super::{DIALECT, error, message, tool};
 use crate::chat::{ChatEvent, Delta, Opaque, Part, PartHead, ResponseHead, Signature, Usage};
 use crate::dialect::{Fault, Frame, StreamDecoder};
 
@@ -425,7 +425,10 @@ impl Choice {
         }
         let (choice, Some(part)) = (self.index, self.calls[at].part) else { return Ok(()) };
         if let Some(value) = delta.extra_content {
-            let delta = Delta::Extra { dialect: DIALECT, field: "extra_content".to_owned(), value };
+            let delta = match tool::signature(&value) {
+                Some(signature) => Delta::Signature(signature),
+                None => Delta::Extra { dialect: DIALECT, field: tool::EXTRA_CONTENT.to_owned(), value },
+            };
             events.push(ChatEvent::PartDelta { choice, part, delta });
         }
         if !function.arguments.0.is_empty() {

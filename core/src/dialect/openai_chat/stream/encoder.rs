@@ -5,6 +5,7 @@
 //! | a choice's first | `delta.role` |
 //! | text, reasoning, refusal | `delta.content`, `delta.reasoning_content`, `delta.refusal` |
 //! | a tool call | held until its first arguments or its end; then `index`, id, name and those arguments |
+//! | a caller's only call, where it knows no other form | `delta.function_call` |
 //! | `Finish` | an empty delta with `finish_reason` |
 //! | `Usage` | kept; before the end one chunk without choices, for a caller who asked |
 //! | `End` | `[DONE]` |
@@ -19,8 +20,10 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::response::{encode_audio, encode_finish, encode_images, encode_logprobs, response_id, tier_word};
-use super::super::{DIALECT, error, usage};
+use super::super::response::{
+    encode_audio, encode_finish, encode_images, encode_logprobs, foreign_signature, response_id, tier_word,
+};
+use super::super::{DIALECT, error, tool, usage};
 use crate::chat::carry::{self, Carried};
 use crate::chat::{ChatEvent, Delta, Media, MediaKind, PartHead, Reasoning, ResponseHead, Signature, Usage};
 use crate::dialect::{Reply, StreamEncoder};
@@ -51,6 +54,8 @@ struct Choice {
     /// Signed reasoning since the last call.
     carried: Vec<Reasoning>,
     fields: Vec<(String, Value)>,
+    /// The call that was sent as `function_call`, whole or in part.
+    function: bool,
     refused: bool,
     spoke: bool,
 }
@@ -63,6 +68,7 @@ enum Open {
     Reasoning(Option<Reasoning>),
     Held(Call),
     Call(u32),
+    Function,
     Done,
 }
 
@@ -117,7 +123,7 @@ impl Encoder {
             }
             Tail::Finish(finish, fields) => {
                 choice.field("logprobs", &());
-                encode_finish(&mut choice, finish);
+                encode_finish(&mut choice, finish, &self.reply);
                 fields.iter().filter(|(key, _)| key != "message").for_each(|(key, value)| choice.field(key, value));
             }
         }
@@ -234,6 +240,9 @@ impl Encoder {
                     call.object("function").field("arguments", text);
                 });
             }
+            (Open::Function, Delta::Text(text)) => {
+                self.delta(index, out, |delta| delta.object("function_call").field("arguments", text));
+            }
             (Open::Call(number), Delta::Extra { dialect, field, value }) if *dialect == DIALECT => {
                 let number = *number;
                 self.delta(index, out, |delta| {
@@ -254,15 +263,25 @@ impl Encoder {
     fn release(&mut self, at: usize, part: u32, arguments: &str, out: &mut Vec<u8>) {
         let choice = &mut self.choices[at];
         let Some((_, open)) = choice.parts.iter_mut().find(|(number, _)| *number == part) else { return };
+        let index = choice.index;
+        if self.reply.function_call && !std::mem::replace(&mut choice.function, true) {
+            let Open::Held(call) = std::mem::replace(open, Open::Function) else { return };
+            choice.carried.clear();
+            return self.delta(index, out, |delta| {
+                let mut function = delta.object("function_call");
+                function.field("name", &call.name);
+                function.field("arguments", arguments);
+            });
+        }
         let Open::Held(call) = std::mem::replace(open, Open::Call(choice.calls)) else { return };
         let number = choice.calls;
         choice.calls += 1;
-        let carried = Carried { reasoning: std::mem::take(&mut choice.carried), signature: call.signature };
+        let signature = foreign_signature(&call.signature);
+        let carried = Carried { reasoning: std::mem::take(&mut choice.carried), signature };
         let id = match carried.is_empty() {
             true => Cow::Borrowed(call.id.as_str()),
             false => Cow::Owned(carry::wrap_id(&call.id, &carried)),
         };
-        let index = choice.index;
         self.delta(index, out, |delta| {
             let mut calls = delta.array("tool_calls");
             let mut object = calls.object();
@@ -273,6 +292,7 @@ impl Encoder {
             function.field("name", &call.name);
             function.field("arguments", arguments);
             drop(function);
+            object.some(tool::EXTRA_CONTENT, &tool::extra_content(&call.signature));
             call.fields.iter().for_each(|(key, value)| object.field(key, value));
         });
     }
