@@ -2,9 +2,7 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 
 use edgeway_core::chat::{Accumulator, ChatEvent, ChatRequest, ChatResponse, Warnings};
-use edgeway_core::dialect::{
-    Dialect, EncodedRequest, Frame, Reply, RequestHead, Target, anthropic_messages::AnthropicMessages,
-};
+use edgeway_core::dialect::{Dialect, EncodedRequest, Frame, Reply, RequestHead, Target, anthropic_messages::AnthropicMessages};
 use edgeway_core::error::Result;
 use edgeway_core::model::ModelLimits;
 use edgeway_core::provider::Quirks;

@@ -8,7 +8,7 @@ mod prefixes;
 mod requests;
 
 use edgeway_core::chat::{Warnings, replay};
-use edgeway_core::dialect::{DialectId, Reply, RequestHead, StreamForm, Target};
+use edgeway_core::dialect::{DialectId, Reply, RequestHead, Target};
 use edgeway_core::error::Result;
 use edgeway_core::provider::catalog;
 use serde_json::Value;
