@@ -14,7 +14,6 @@ pub(crate) fn scratch() -> PathBuf {
 }
 
 /// Where tools that take minutes to build are kept, by version, for every checkout.
-#[allow(dead_code, reason = "the first target that needs a tool takes this line out")]
 pub(crate) fn cache() -> PathBuf {
     let given = std::env::var_os("XDG_CACHE_HOME").filter(|given| !given.is_empty()).map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));

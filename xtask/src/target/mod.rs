@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `native.rs` | the native server |
 //! | `lambda.rs` | the Lambda function, behind a Runtime API on this machine |
+//! | `cloudflare.rs` | Cloudflare Workers, on workerd |
 //!
 //! A launcher behaves like `edgeway serve` whatever the target is (`tests/src/driver/launcher.rs` has the contract).
 //! Tools that take minutes to build are kept by version in the user's cache folder, for every checkout.
 
+pub(crate) mod cloudflare;
 pub(crate) mod lambda;
 pub(crate) mod native;
 
@@ -24,8 +26,11 @@ pub(crate) struct Target {
 }
 
 /// Every target, in the order in which a failure tells most. The core itself (`in_process`) needs no launcher.
-pub(crate) const TARGETS: &[Target] =
-    &[Target { name: "native", prepare: native::prepare }, Target { name: "lambda", prepare: lambda::prepare }];
+pub(crate) const TARGETS: &[Target] = &[
+    Target { name: "native", prepare: native::prepare },
+    Target { name: "cloudflare", prepare: cloudflare::prepare },
+    Target { name: "lambda", prepare: lambda::prepare },
+];
 
 /// The target of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Target> {
