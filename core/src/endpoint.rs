@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, Method, request::Parts};
 
+use crate::admin::Action;
+use crate::config::DOCUMENT_BYTES;
 use crate::dialect::{DialectId, StreamForm};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -25,6 +27,8 @@ pub enum Operation {
     Health,
     /// Whether it takes requests.
     Ready,
+    /// Administer.
+    Admin(Action),
 }
 
 impl Operation {
@@ -36,6 +40,7 @@ impl Operation {
             Self::Model => "model",
             Self::Health => "health",
             Self::Ready => "ready",
+            Self::Admin(action) => action.name(),
         }
     }
 }
@@ -47,6 +52,8 @@ pub enum Permission {
     Anyone,
     /// A key that may call models.
     Invoke,
+    /// A key that may administer.
+    Admin,
 }
 
 /// How much body an endpoint reads.
@@ -56,6 +63,8 @@ pub enum BodyLimit {
     None,
     /// As configured for the route or the server.
     Configured,
+    /// At most this many bytes.
+    AtMost(usize),
 }
 
 /// A resolved request line.
@@ -71,6 +80,8 @@ pub struct Endpoint {
     pub body: BodyLimit,
     /// The model, where the path names it; decoded.
     pub model: Option<String>,
+    /// The number, where the path names one.
+    pub number: Option<u64>,
     /// Whether the path asks for a stream; `None` where the body says it.
     pub stream: Option<bool>,
     /// The framing of a streamed answer.
@@ -83,6 +94,8 @@ enum Path {
     Exact(&'static str),
     /// A prefix, then a model name, then a suffix (which may be empty).
     Model(&'static str, &'static str),
+    /// A prefix, then a number.
+    Number(&'static str),
 }
 
 /// Longest name of a model, in bytes.
@@ -103,11 +116,13 @@ struct Row {
 
 #[rustfmt::skip]
 static TABLE: &[Row] = &{
-    use BodyLimit::{Configured, None as NoBody};
+    use Action::{Check, History, Push, Rollback, Show, Version};
+    use BodyLimit::{AtMost, Configured, None as NoBody};
     use DialectId::{AnthropicMessages, Gemini, OpenAiChat};
-    use Operation::{Chat, Health, Model, Models, Ready};
-    use Path::{Exact, Model as OfModel};
-    use Permission::{Anyone, Invoke};
+    use Operation::{Admin as Do, Chat, Health, Model, Models, Ready};
+    use Path::{Exact, Model as OfModel, Number};
+    use Permission::{Admin, Anyone, Invoke};
+    const DOCUMENT: BodyLimit = AtMost(DOCUMENT_BYTES);
     const fn row(method: Method, path: Path, operation: Operation, dialect: DialectId, permission: Permission, body: BodyLimit, stream: Option<bool>) -> Row {
         Row { method, path, operation, dialect, permission, body, stream }
     }
@@ -127,6 +142,13 @@ static TABLE: &[Row] = &{
         row(Method::GET,  OfModel("/v1beta/models/", ""),                           Model,  Gemini,            Invoke, NoBody,     None),
         row(Method::GET,  Exact("/health"),                                         Health, OpenAiChat,        Anyone, NoBody,     None),
         row(Method::GET,  Exact("/ready"),                                          Ready,  OpenAiChat,        Anyone, NoBody,     None),
+        // Nobody's protocol: errors are problems (RFC 9457), see `is_admin`.
+        row(Method::GET,  Exact("/admin/v1/config"),                          Do(Show),     OpenAiChat,        Admin,  NoBody,     None),
+        row(Method::PUT,  Exact("/admin/v1/config"),                          Do(Push),     OpenAiChat,        Admin,  DOCUMENT,   None),
+        row(Method::POST, Exact("/admin/v1/config/check"),                    Do(Check),    OpenAiChat,        Admin,  DOCUMENT,   None),
+        row(Method::POST, Exact("/admin/v1/config/rollback"),                 Do(Rollback), OpenAiChat,        Admin,  AtMost(1024), None),
+        row(Method::GET,  Exact("/admin/v1/config/history"),                  Do(History),  OpenAiChat,        Admin,  NoBody,     None),
+        row(Method::GET,  Number("/admin/v1/config/"),                        Do(Version),  OpenAiChat,        Admin,  NoBody,     None),
     ]
 };
 
@@ -136,13 +158,18 @@ pub fn resolve(parts: &Parts) -> Result<Endpoint> {
     let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
     let path = plain(parts.uri.path());
     for row in TABLE.iter().filter(|row| row.method == *method) {
-        let Some(model) = row.path.matches(path) else { continue };
+        let Some(named) = row.path.matches(path) else { continue };
+        let (model, number) = match row.path {
+            Path::Number(_) => (None, named.and_then(|digits| digits.parse().ok())),
+            _ => (named, None),
+        };
         return Ok(Endpoint {
             operation: row.operation,
             dialect: listing_dialect(row, &parts.headers),
             permission: row.permission,
             body: row.body,
             model: model.map(decode_segment).transpose()?,
+            number,
             stream: row.stream,
             form: form(row, parts.uri.query()),
         });
@@ -165,6 +192,11 @@ fn plain(path: &str) -> &str {
     path.strip_suffix('/').filter(|stripped| !stripped.is_empty()).unwrap_or(path)
 }
 
+/// Whether a path is the administration's, where errors are problems of RFC 9457 and no protocol's.
+pub fn is_admin(path: &str) -> bool {
+    path == "/admin" || path.starts_with("/admin/")
+}
+
 /// The protocol that a caller of an unknown path most likely speaks.
 pub fn guess_dialect(parts: &Parts) -> DialectId {
     match parts.uri.path() {
@@ -175,7 +207,7 @@ pub fn guess_dialect(parts: &Parts) -> DialectId {
 }
 
 impl Path {
-    /// `None`: not this row; `Some(None)`: met; `Some(Some(model))`: met, with this raw model name.
+    /// `None`: not this row; `Some(None)`: met; `Some(Some(name))`: met, with this raw model name or these digits.
     fn matches<'a>(&self, path: &'a str) -> Option<Option<&'a str>> {
         match self {
             Self::Exact(exact) => (path == *exact).then_some(None),
@@ -184,6 +216,11 @@ impl Path {
                 // A bare listing row must not take what a row with a suffix is for.
                 let called = suffix.is_empty() && model.contains(':') && model.ends_with("enerateContent");
                 (!model.is_empty() && !called).then_some(Some(model))
+            }
+            Self::Number(prefix) => {
+                let digits = path.strip_prefix(prefix)?;
+                let number = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u64>().is_ok();
+                number.then_some(Some(digits))
             }
         }
     }
@@ -248,6 +285,7 @@ fn not_found(path: &str) -> String {
     let known = TABLE.iter().map(|row| match &row.path {
         Path::Exact(path) => Cow::Borrowed(*path),
         Path::Model(prefix, suffix) => Cow::Owned(format!("{prefix}{{model}}{suffix}")),
+        Path::Number(prefix) => Cow::Owned(format!("{prefix}{{number}}")),
     });
     let near = known
         .filter(|_| path.len() <= MAX_COMPARED)
@@ -341,10 +379,31 @@ mod tests {
     }
 
     #[test]
-    fn only_health_and_readiness_are_open_to_anyone() {
+    fn only_health_and_readiness_are_open_to_anyone_and_administration_to_administrators() {
         for row in TABLE {
-            let open = matches!(row.operation, Operation::Health | Operation::Ready);
-            assert_eq!(row.permission == Permission::Anyone, open, "{}", row.operation.name());
+            let (Path::Exact(path) | Path::Model(path, _) | Path::Number(path)) = row.path;
+            let expected = match row.operation {
+                Operation::Health | Operation::Ready => Permission::Anyone,
+                Operation::Admin(_) => Permission::Admin,
+                _ => Permission::Invoke,
+            };
+            assert_eq!(row.permission, expected, "{path}");
+            assert_eq!(is_admin(path), expected == Permission::Admin, "{path}");
+            assert!(expected != Permission::Admin || row.body != BodyLimit::Configured, "{path} has a body limit of its own");
         }
+    }
+
+    #[test]
+    fn a_version_is_named_by_its_number() {
+        let endpoint = resolve(&parts("GET", "/admin/v1/config/12", &[])).unwrap();
+        assert_eq!((endpoint.operation, endpoint.number), (Operation::Admin(Action::Version), Some(12)));
+        for path in
+            ["/admin/v1/config/x", "/admin/v1/config/-1", "/admin/v1/config/99999999999999999999999", "/admin/v1/config/1/2"]
+        {
+            assert_eq!(resolve(&parts("GET", path, &[])).unwrap_err().kind, ErrorKind::NotFound, "{path}");
+        }
+        let error = resolve(&parts("GET", "/admin/v1/config/check", &[])).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::MethodNotAllowed);
+        assert_eq!(allow("/admin/v1/config").as_deref(), Some("GET, PUT"));
     }
 }

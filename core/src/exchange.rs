@@ -110,3 +110,24 @@ pub struct Record {
     /// From receipt to the end.
     pub elapsed: Duration,
 }
+
+/// Something that happened to the gateway itself: who changed its configuration, which version it serves, and why not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notice {
+    /// What happened: `config_pushed`, `config_rolled_back`, `config_served`, `config_refused`, `config_unreadable`.
+    pub event: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it, where somebody did: the name of a key.
+    pub by: String,
+    /// The request in which it was done.
+    pub request: String,
+    /// The version that it is about.
+    pub version: Option<u64>,
+    /// The version before it, or the one that is served instead.
+    pub previous: Option<u64>,
+    /// SHA-256 of the document, in hexadecimal.
+    pub digest: String,
+    /// Why: the author's note, or what is wrong.
+    pub message: String,
+}

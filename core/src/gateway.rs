@@ -5,9 +5,11 @@
 //!
 //! | file | step |
 //! |---|---|
+//! | `administer` | what an operator asks, at the administration's endpoints |
 //! | `attempt` | one candidate: pass through or translate, sign, send, understand a failure |
 //! | `deliver` | the provider's answer on its way to the caller, whole or streamed |
 //! | `listing` | models, health, readiness |
+//! | `live` | the configuration that requests see, and the stored document in it |
 //! | `rejection` | a provider's errors, made fit for a caller and a log |
 //! | `reply` | response headers, and errors in the caller's dialect |
 //! | `settle` | the one settlement of every request |
@@ -15,22 +17,27 @@
 //! Invariant: every request, however it ends (an answer, an error, a drop at any await), leaves
 //! exactly one [`Record`](crate::exchange::Record).
 
+mod administer;
 mod attempt;
 mod deliver;
 mod listing;
+pub(crate) mod live;
 mod rejection;
 mod reply;
 mod settle;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join};
 use http::{HeaderValue, Response, header, request::Parts};
 
+use crate::admin::{Answer, Ask, Desk};
 use crate::body::{Body, too_large};
-use crate::config::{self, Availability, Config, Diagnostic, Loaded, Resolved};
+use crate::config::{self, Availability, Config, Diagnostic, Loaded};
+use crate::dialect::DialectId;
 use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Permission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Inbound, Refused};
@@ -40,13 +47,14 @@ use crate::route;
 use crate::wire::envelope;
 
 use attempt::{Attempts, Payload};
+use live::Live;
 use reply::Refusal;
 use settle::Settlement;
 
 /// The gateway: ports, and the configuration that new requests see.
 pub struct Gateway {
     ports: Ports,
-    config: RwLock<Arc<Config>>,
+    live: Arc<Live>,
     draining: AtomicBool,
 }
 
@@ -65,28 +73,30 @@ pub struct Handled {
 impl Gateway {
     /// Opens a gateway: looks up the secrets that the layers name, and compiles them. Gives the gateway and what is
     /// probably not meant, or everything that is wrong. `available` needs no `secrets`.
+    ///
+    /// Where the platform has a key-value store and cells, the document that is stored there is laid on top, from the
+    /// first request on.
     pub async fn open(
         ports: Ports,
         loaded: Loaded,
         available: Availability,
     ) -> Result<(Arc<Self>, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let Resolved { config, warnings, .. } = config::resolve(&loaded, &*ports.secrets, available).await?;
-        Ok((Arc::new(Self::new(ports, config)), warnings))
-    }
-
-    /// A gateway over a platform.
-    pub fn new(ports: Ports, config: Config) -> Self {
-        Self { ports, config: RwLock::new(Arc::new(config)), draining: AtomicBool::new(false) }
+        let mut resolved = config::resolve(&loaded, &*ports.secrets, available).await?;
+        let warnings = std::mem::take(&mut resolved.warnings);
+        let live = Arc::new(Live::new(ports.clone(), loaded, resolved));
+        Ok((Arc::new(Self { ports, live, draining: AtomicBool::new(false) }), warnings))
     }
 
     /// The snapshot that a request arriving now would see.
     pub fn config(&self) -> Arc<Config> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.live.config()
     }
 
-    /// Replaces the snapshot. Requests under way keep theirs.
-    pub fn replace(&self, config: Config) {
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    /// Administers the gateway from where its stores are at hand: a command line, say. `by` goes on record.
+    pub async fn administer(&self, by: &str, ask: Ask) -> Answer {
+        self.live.ready().await;
+        let answer = Desk::new(&self.live, by, "").answer(ask).await;
+        answer.unwrap_or_else(|problem| Answer::of(&problem, ""))
     }
 
     /// From here on `/ready` answers 503, so that load balancers send new requests elsewhere. Requests are answered as before.
@@ -97,19 +107,28 @@ impl Gateway {
     /// Handles a request. Never fails: every error is a response in the caller's dialect.
     pub fn handle(self: &Arc<Self>, inbound: Inbound) -> Handled {
         let gateway = self.clone();
-        let config = self.config();
-        let (settlement, after) = settle::open(&self.ports, inbound.request.method(), inbound.request.uri());
+        let (settlement, mut after) = settle::open(&self.ports, inbound.request.method(), inbound.request.uri());
+        if let Some(look) = self.live.due(settlement.received()) {
+            after = Box::pin(join(look, after).map(|((), ())| ()));
+        }
         let response = async move {
             let (parts, body) = inbound.request.into_parts();
-            let mut request = Request { gateway: &gateway, config: &config, parts: &parts, settlement };
-            match request.walk(body).await {
-                Ok(response) => response,
-                Err(error) => {
-                    let allow = (error.kind == ErrorKind::MethodNotAllowed).then(|| endpoint::allow(parts.uri.path())).flatten();
-                    let refusal = Refusal { error: &error, status: error.status(), allow };
-                    reply::refuse(request.dialect(), refusal, request.settlement)
-                }
+            let resolved = endpoint::resolve(&parts);
+            if resolved.as_ref().is_ok_and(|endpoint| endpoint.permission != Permission::Anyone) {
+                gateway.live.ready().await;
             }
+            let config = gateway.live.config();
+            let mut request = Request { gateway: &gateway, config: &config, parts: &parts, settlement };
+            let error = match resolved {
+                Ok(endpoint) => match request.walk(&endpoint, body).await {
+                    Ok(response) => return response,
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            let allow = (error.kind == ErrorKind::MethodNotAllowed).then(|| endpoint::allow(parts.uri.path())).flatten();
+            let refusal = Refusal { error: &error, status: error.status(), allow };
+            turn_away(&parts, request.dialect(), refusal, request.settlement)
         };
         Handled { response: Box::pin(response), after }
     }
@@ -120,8 +139,16 @@ impl Gateway {
         let (parts, ()) = request.into_parts();
         let (settlement, after) = settle::open(&self.ports, &parts.method, &parts.uri);
         let refusal = Refusal { error: &error, status, allow: None };
-        let response = reply::refuse(endpoint::guess_dialect(&parts), refusal, settlement);
+        let response = turn_away(&parts, endpoint::guess_dialect(&parts), refusal, settlement);
         Handled { response: Box::pin(std::future::ready(response)), after }
+    }
+}
+
+/// A refusal, in the words of the path's callers.
+fn turn_away(parts: &Parts, dialect: DialectId, refusal: Refusal<'_>, settlement: Settlement) -> Response<Body> {
+    match endpoint::is_admin(parts.uri.path()) {
+        true => administer::refuse(refusal, settlement),
+        false => reply::refuse(dialect, refusal, settlement),
     }
 }
 
@@ -134,16 +161,21 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    async fn walk(&mut self, body: Body) -> Result<Response<Body>> {
-        let endpoint = endpoint::resolve(self.parts)?;
-        self.settlement.resolved(&endpoint);
-        self.identify(&endpoint).await?;
+    async fn walk(&mut self, endpoint: &Endpoint, body: Body) -> Result<Response<Body>> {
+        self.settlement.resolved(endpoint);
+        let caller = self.identify(endpoint).await?;
         match endpoint.operation {
             Operation::Health => Ok(listing::health(&mut self.settlement)),
             Operation::Ready => Ok(listing::ready(self.gateway.draining.load(Ordering::Relaxed), &mut self.settlement)),
-            Operation::Models => listing::models(self.config, self.parts, &endpoint, &mut self.settlement),
-            Operation::Model => listing::model(self.config, &endpoint, &mut self.settlement),
-            Operation::Chat => self.chat(&endpoint, body).await,
+            Operation::Models => listing::models(self.config, self.parts, endpoint, &mut self.settlement),
+            Operation::Model => listing::model(self.config, endpoint, &mut self.settlement),
+            Operation::Chat => self.chat(endpoint, body).await,
+            Operation::Admin(action) => {
+                let body = self.read(endpoint, body).await?;
+                let by = caller.name().unwrap_or_default();
+                Ok(administer::answer(&self.gateway.live, by, action, endpoint.number, self.parts, &body, &mut self.settlement)
+                    .await)
+            }
         }
     }
 
@@ -166,19 +198,24 @@ impl Request<'_> {
         attempts.run(&plan, &mut self.settlement).await
     }
 
-    async fn identify(&mut self, endpoint: &Endpoint) -> Result<()> {
+    async fn identify(&mut self, endpoint: &Endpoint) -> Result<Caller> {
+        let secrets = &*self.gateway.ports.secrets;
         let caller = match endpoint.permission {
             Permission::Anyone => Caller::Anonymous,
-            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, &*self.gateway.ports.secrets).await?,
+            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, secrets).await?,
+            Permission::Admin if self.config.admin_keys.is_empty() => return Err(administer::switched_off()),
+            Permission::Admin => auth::identify(self.parts, &self.config.admin_keys, secrets).await?,
         };
         self.settlement.identified(&caller);
-        Ok(())
+        Ok(caller)
     }
 
     /// Reads the body whole, within the largest limit any route has; the route's own is checked once it is known.
     async fn read(&self, endpoint: &Endpoint, body: Body) -> Result<Bytes> {
-        if endpoint.body == BodyLimit::None {
-            return body.collect(0).await;
+        match endpoint.body {
+            BodyLimit::None => return body.collect(0).await,
+            BodyLimit::AtMost(most) => return body.collect(most).await,
+            BodyLimit::Configured => {}
         }
         require_json(self.parts)?;
         let largest = self.config.routes.iter().filter_map(|route| route.max_body).fold(self.config.server.max_body, usize::max);
@@ -194,7 +231,7 @@ impl Request<'_> {
         Ok(body)
     }
 
-    fn dialect(&self) -> crate::dialect::DialectId {
+    fn dialect(&self) -> DialectId {
         self.settlement.dialect().unwrap_or_else(|| endpoint::guess_dialect(self.parts))
     }
 }

@@ -17,6 +17,7 @@
 //! | [`policy`] | what may happen before and after a call |
 //! | [`route`] | from a requested model to the targets that may serve it |
 //! | [`usage`] | what requests took, as every platform logs it |
+//! | [`admin`] | what an operator can ask of a running gateway, and change |
 //! | [`config`] | the document, its layers, its diagnostics, the compiled snapshot |
 //! | [`error`] | kinds, and the one table from kind to status, blame and retry |
 //!
@@ -24,6 +25,7 @@
 //! prints. Whatever it needs of the outside world it takes through [`ports::Ports`].
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod body;
 pub mod cell;
 pub mod chat;

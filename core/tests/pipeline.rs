@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use edgeway_core::chat::carry::{self, Carried};
 use edgeway_core::chat::{Reasoning, Signature};
-use edgeway_core::config::{self, Availability, Config};
+use edgeway_core::config::{self, Availability};
 use edgeway_core::dialect::DialectId;
 use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::exchange::{Inbound, Outcome, Record, Refused};
@@ -49,10 +49,12 @@ models = ["safe-*"]
 targets = ["oa/m", "an/m"]
 "#;
 
-fn compiled() -> Config {
+/// A gateway over memory ports, with the document above and a key.
+fn open(memory: &MemoryPorts) -> Arc<Gateway> {
+    memory.secrets.set("KEY", "upstream-secret");
     let loaded = config::load(Some(("edgeway.toml", DOCUMENT)), []).expect("the document is TOML");
-    let available = Availability { secrets: ["KEY".to_owned()].into(), ..Availability::default() };
-    config::compile(&loaded, &available).unwrap_or_else(|found| panic!("{}", config::render(&found))).0
+    let opened = Gateway::open(memory.ports.clone(), loaded, Availability::default()).now_or_never().expect("memory never waits");
+    opened.unwrap_or_else(|found| panic!("{}", config::render(&found))).0
 }
 
 struct World {
@@ -65,8 +67,7 @@ fn world(replies: impl IntoIterator<Item = Result<Response<Body>>>) -> World {
     let clock = Arc::new(ManualClock::skipping(Timestamp(1_700_000_000_000_000)));
     let http = Arc::new(ScriptedHttp::replies(clock.clone(), replies));
     let memory = MemoryPorts::new(clock, http.clone());
-    memory.secrets.set("KEY", "upstream-secret");
-    let gateway = Arc::new(Gateway::new(memory.ports.clone(), compiled()));
+    let gateway = open(&memory);
     World { memory, http, gateway }
 }
 
@@ -337,8 +338,7 @@ fn a_caller_who_leaves_before_the_answer_still_settles() {
     let clock = Arc::new(ManualClock::at(Timestamp(0)));
     let http = Arc::new(ScriptedHttp::new(clock.clone(), |_| futures_util::future::pending().boxed()));
     let memory = MemoryPorts::new(clock, http.clone());
-    memory.secrets.set("KEY", "upstream-secret");
-    let gateway = Arc::new(Gateway::new(memory.ports.clone(), compiled()));
+    let gateway = open(&memory);
     let handled = gateway.handle(Inbound { request: chat("oa/gpt", false), peer: None });
     let mut response = handled.response;
     assert!((&mut response).now_or_never().is_none());

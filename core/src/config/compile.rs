@@ -43,8 +43,12 @@ pub fn compile(loaded: &Loaded, available: &Availability) -> Result<(Config, Vec
     check::document(&loaded.document, loaded.rows, &mut report);
     auth(&loaded.document, available, &mut report);
     store_password(&loaded.document, available, &mut report);
+    admin(&loaded.document, available, &mut report);
     let config = build(loaded, available, &mut report);
-    let mut found = [loaded.outside.as_slice(), loaded.found.as_slice()].concat();
+    // A variable that holds a secret of the document's has an effect, however much it looks like a field.
+    let secrets = secret_names(loaded);
+    let outside = loaded.outside.iter().filter(|found| !secrets.contains(&*found.origin.source)).cloned();
+    let mut found: Vec<Diagnostic> = outside.chain(loaded.found.iter().cloned()).collect();
     found.extend(report.finish());
     found.sort_by_key(|diagnostic| diagnostic.severity);
     if any_error(&found) { Err(found) } else { Ok((config, found)) }
@@ -86,7 +90,26 @@ fn store_password(document: &Document, available: &Availability, report: &mut Re
     let Some(name) = document.server.store_password.as_ref().map(SecretName::as_str) else { return };
     if !available.public && !available.secrets.contains(name) {
         let message = format!("the secret `{name}` is not set, so the store would refuse the gateway");
-        report.error(&Path::of(&["server", "store_password"]), message, format!("set `{name}`, or remove this line"));
+        report.error(
+            &Path::of(&["server", "store_password"]),
+            message,
+            format!("{}, or remove this line", available.hints.set(name)),
+        );
+    }
+}
+
+/// Who may administer: a key of their own, and one that exists.
+fn admin(document: &Document, available: &Availability, report: &mut Report<'_>) {
+    for (index, key) in document.admin.keys.iter().enumerate() {
+        let at = Path::of(&["admin", "keys"]).index(index);
+        let name = key.as_str();
+        if document.auth.keys.contains(key) {
+            let message = format!("`{name}` is one of `auth.keys`, so every caller could administer");
+            report.error(&at, message, "name a secret of its own");
+        } else if !available.secrets.contains(name) {
+            let help = format!("{} to a long random text, or remove it from `admin.keys`", available.hints.set(name));
+            report.warning(&at, format!("the secret `{name}` is not set, so nobody can administer with it"), help);
+        }
     }
 }
 
@@ -120,11 +143,17 @@ fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> 
             store_password: server.store_password.as_ref().map(|name| name.as_str().to_owned()),
         },
         timeouts,
-        auth_keys: document.auth.keys.iter().map(|key| key.as_str().to_owned()).collect(),
+        auth_keys: names(&document.auth.keys),
+        admin_keys: names(&document.admin.keys),
+        refresh: document.config.refresh.0,
         providers,
         models,
         routes,
     }
+}
+
+fn names(keys: &[SecretName]) -> Vec<String> {
+    keys.iter().map(|key| key.as_str().to_owned()).collect()
 }
 
 /// The first 12 hexadecimal digits of the SHA-256 of the document as JSON.
@@ -331,10 +360,9 @@ impl Builder<'_> {
 pub fn secret_names(loaded: &Loaded) -> BTreeSet<String> {
     let rows = loaded.rows.iter().flat_map(|row| row.key_names.iter()).map(|name| name.to_string());
     let configured = loaded.document.providers.iter().filter_map(|(_, section)| section.key.as_ref());
-    let configured = configured
-        .chain(&loaded.document.auth.keys)
-        .chain(&loaded.document.server.store_password)
-        .map(|name: &SecretName| name.as_str().to_owned());
+    let server = loaded.document.server.store_password.as_ref();
+    let own = loaded.document.auth.keys.iter().chain(&loaded.document.admin.keys).chain(server);
+    let configured = configured.chain(own).map(|name: &SecretName| name.as_str().to_owned());
     rows.chain(configured).collect()
 }
 

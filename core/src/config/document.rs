@@ -26,6 +26,10 @@ section! {
         pub timeouts: TimeoutsSection,
         /// Who may call the gateway.
         pub auth: AuthSection,
+        /// Who may administer the gateway, over HTTP at `/admin/v1`.
+        pub admin: AdminSection,
+        /// The document that is stored with the gateway and laid over file and environment.
+        pub config: ConfigSection,
         /// Providers by name: changes to a built-in one, or one of your own.
         pub providers: Named<ProviderSection>,
         /// Aliases, and what Edgeway should know of a model, by name.
@@ -132,6 +136,26 @@ section! {
         #[also("key", "api_keys", "tokens")]
         #[example("[\"EDGEWAY_KEY\"]")]
         pub keys: Vec<SecretName>,
+    }
+}
+
+section! {
+    /// Who may administer the gateway, over HTTP at `/admin/v1`.
+    pub struct AdminSection {
+        /// Names of the secrets that hold the administrators' keys. None of them may be one of `auth.keys`. Without any, the
+        /// administration is off.
+        #[also("key", "admin_keys", "tokens")]
+        #[example("[\"EDGEWAY_ADMIN_KEY\"]")]
+        pub keys: Vec<SecretName>,
+    }
+}
+
+section! {
+    /// The document that is stored with the gateway and laid over file and environment; see `docs/config-versions.md`.
+    pub struct ConfigSection {
+        /// How soon a running gateway notices a new version that was pushed through another one.
+        #[also("interval", "poll", "reload", "ttl")]
+        pub refresh: Period = "10s",
     }
 }
 

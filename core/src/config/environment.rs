@@ -108,9 +108,12 @@ fn spell(names: &mut Vec<String>, path: &mut Vec<String>, kind: Kind, at: &Node)
     }
 }
 
-/// The variable that was probably meant by one with too few underscores.
+/// The variable that was probably meant by one with too few underscores. `EDGEWAY_ADMIN_KEY` is what it says: a key.
 fn meant(upper: &str) -> Option<String> {
     let rest = upper.strip_prefix("EDGEWAY_")?;
+    if rest.ends_with("_KEY") || rest.ends_with("_KEY_FILE") {
+        return None;
+    }
     let (section, tail) = Document::SECTION.fields.iter().find_map(|field| {
         let section = field.name.to_ascii_uppercase();
         Some((section.clone(), rest.strip_prefix(section.as_str())?.strip_prefix('_')?))
@@ -229,7 +232,8 @@ mod tests {
     #[test]
     fn a_variable_overrides_a_leaf_and_says_so() {
         let file = "[routes.chat]\nmodels = [\"*\"]\ntimeout = \"1m\"";
-        let (layers, found) = laid(file, &[("EDGEWAY__ROUTES__CHAT__TIMEOUT", "20s"), ("PATH", "/bin"), ("EDGEWAY_KEY", "x")]);
+        let (layers, found) =
+            laid(file, &[("EDGEWAY__ROUTES__CHAT__TIMEOUT", "20s"), ("PATH", "/bin"), ("EDGEWAY_ADMIN_KEY", "x")]);
         assert!(found.is_empty(), "{found:?}");
         assert_eq!(text(&layers, "routes.chat.timeout").as_deref(), Some("20s"));
         assert_eq!(layers.origin("routes.chat.timeout").to_string(), "EDGEWAY__ROUTES__CHAT__TIMEOUT");

@@ -39,7 +39,8 @@
 //! |---|---|
 //! | `load.rs` | reads every layer into one document |
 //! | `source.rs`, `node.rs`, `origin.rs`, `path.rs` | texts as trees whose values know their place |
-//! | `layer.rs`, `environment.rs` | laying trees over each other |
+//! | `layer.rs`, `environment.rs`, `leaf.rs` | laying trees over each other, and what came of it |
+//! | `versions.rs` | documents in the gateway's stores, by version |
 //! | `document.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs`, `store.rs` | the fields, and how each is read |
 //! | `alternative.rs`, `check/`, `target.rs`, `address.rs` | contradictions |
 //! | `row.rs`, `compile.rs`, `resolve.rs`, `hints.rs` | the meaning |
@@ -56,6 +57,7 @@ mod duration;
 mod environment;
 mod hints;
 mod layer;
+mod leaf;
 mod load;
 mod node;
 mod origin;
@@ -71,6 +73,7 @@ mod source;
 mod starter;
 mod store;
 mod target;
+mod versions;
 mod word;
 
 use std::collections::BTreeMap;
@@ -85,13 +88,14 @@ use crate::provider::Provider;
 pub use compile::{Availability, Probe, compile, probes, secret_names};
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use document::{
-    AuthSection, CredentialChoice, CredentialHeader, Document, ModelSection, ProviderSection, QuirksSection, RouteSection,
-    ServerSection, SpeaksSection, TimeoutsChange, TimeoutsSection, TlsSection,
+    AdminSection, AuthSection, ConfigSection, CredentialChoice, CredentialHeader, Document, ModelSection, ProviderSection,
+    QuirksSection, RouteSection, ServerSection, SpeaksSection, TimeoutsChange, TimeoutsSection, TlsSection,
 };
 pub use duration::Period;
 pub use environment::binding_names;
 pub use hints::Hints;
 pub use layer::{Layer, Layers};
+pub use leaf::{Change, Leaf, changes};
 pub use load::{Loaded, load};
 pub use origin::Origin;
 pub use reference::reference;
@@ -102,6 +106,8 @@ pub use shape::Named;
 pub use size::Size;
 pub use starter::starter;
 pub use store::{RedisAddress, StoreChoice};
+pub(crate) use versions::digest;
+pub use versions::{DOCUMENT_BYTES, Entry, STORED, Set, Versions};
 
 /// A compiled configuration: valid, complete, immutable.
 #[derive(Clone, Debug)]
@@ -114,6 +120,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Names of the secrets that hold the gateway's own keys. Empty: no authentication, loopback only.
     pub auth_keys: Vec<String>,
+    /// Names of the secrets that hold the administrators' keys. Empty: no administration over HTTP.
+    pub admin_keys: Vec<String>,
+    /// How often the store is asked for a newer version.
+    pub refresh: std::time::Duration,
     /// Every known provider, by name: the built-in rows with the document's changes, and custom ones.
     pub providers: BTreeMap<String, Arc<ProviderEntry>>,
     /// Model aliases and what the document says of models, by name.

@@ -19,6 +19,8 @@ const MOST_PASSING: usize = 64;
 const LONGEST_PASSING: usize = 1024;
 /// Longest request id of a provider's that is repeated.
 const LONGEST_ID: usize = 256;
+/// How to show a key.
+pub(super) const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"edgeway\"");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What is answered in place of what was asked for.
@@ -66,7 +68,7 @@ pub(super) fn refuse(dialect: DialectId, refusal: Refusal<'_>, mut settlement: S
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.kind == ErrorKind::Unauthenticated {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"edgeway\""));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);
     }
     *response.body_mut() = body.into();
     settlement.failed(error);
@@ -102,12 +104,17 @@ pub(super) fn stamp(headers: &mut HeaderMap, dialect: DialectId, settlement: &Se
     let id = HeaderValue::from_str(settlement.id()).expect("request ids are plain ASCII");
     let own = HeaderName::from_static(dialect.codec().request_id_header());
     if !headers.contains_key(&own) {
-        headers.insert(own, id.clone());
+        headers.insert(own, id);
     }
-    headers.insert(REQUEST_ID, id);
+    identify(headers, settlement);
     if let Some(target) = settlement.target().and_then(|target| HeaderValue::try_from(ascii(&target)).ok()) {
         headers.insert(TARGET, target);
     }
+}
+
+/// The gateway's request id.
+pub(super) fn identify(headers: &mut HeaderMap, settlement: &Settlement) {
+    headers.insert(REQUEST_ID, HeaderValue::from_str(settlement.id()).expect("request ids are plain ASCII"));
 }
 
 /// A name as header fields hold it: what is not visible ASCII is percent-encoded, byte by byte.

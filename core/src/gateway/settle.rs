@@ -168,6 +168,13 @@ impl Settlement {
         }
     }
 
+    /// The request was refused for a reason that is no [`ErrorKind`](crate::error::ErrorKind).
+    pub(super) fn refused(&mut self, code: &'static str, cause: &str) {
+        let record = self.record();
+        record.error = Some(code);
+        record.cause = Some(clipped(cause, 500));
+    }
+
     /// Takes over what a streamed body came to, complete or not.
     pub(super) fn streamed(&mut self, progress: &Progress) {
         if let Some(error) = &progress.error {

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ports::SecretStore;
+use crate::wire::percent;
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,29 +111,7 @@ fn candidates(headers: &HeaderMap) -> impl Iterator<Item = Result<&str>> {
 /// Keys in the query, percent-decoded as clients encode them. A broken escape stays as it is, and fits no key.
 fn query_keys(query: Option<&str>) -> impl Iterator<Item = Result<Cow<'_, str>>> {
     let keys = query.unwrap_or("").split('&').filter_map(|pair| pair.strip_prefix("key="));
-    keys.map(|key| Ok(percent_decoded(key)))
-}
-
-fn percent_decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-        match after.get(..2).filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit)).and_then(escaped) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
+    keys.map(|key| Ok(percent::decoded(key)))
 }
 
 fn same(a: &[u8], b: &[u8]) -> bool {

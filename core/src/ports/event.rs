@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::exchange::Record;
+use crate::exchange::{Notice, Record};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -11,12 +11,16 @@ use crate::exchange::Record;
 pub enum Event {
     /// A request ended.
     Request(Box<Record>),
+    /// Something happened to the gateway itself.
+    Notice(Box<Notice>),
 }
 
 /// Appends events.
 ///
 /// Contract: at least once, in no particular order; returns when the event is as durable as the
-/// platform makes it. Never blocks the response: only `after` work calls it.
+/// platform makes it. Never blocks the response of a caller: only `after` work appends requests. A change by an
+/// administrator is acknowledged after its notice is appended.
+/// [`usage::line::event`](crate::usage::line::event) renders any of them.
 #[async_trait]
 pub trait EventSink: Send + Sync {
     /// Appends one.

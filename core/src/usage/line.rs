@@ -8,7 +8,34 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::exchange::Record;
+use crate::exchange::{Notice, Record};
+use crate::ports::Event;
+
+/// Appends the line of any event, without a line end. That of a request has an `outcome`, any other an `event`.
+pub fn event(out: &mut Vec<u8>, event: &Event) {
+    match event {
+        Event::Request(record) => json(out, record),
+        Event::Notice(notice) => self::notice(out, notice),
+    }
+}
+
+fn notice(out: &mut Vec<u8>, notice: &Notice) {
+    put(out, format_args!("{{\"time\":\"{}\",\"event\":\"{}\"", notice.at, notice.event));
+    for (name, number) in [("version", notice.version), ("previous", notice.previous)] {
+        if let Some(number) = number {
+            put(out, format_args!(",\"{name}\":{number}"));
+        }
+    }
+    for (name, value) in
+        [("by", &notice.by), ("request", &notice.request), ("digest", &notice.digest), ("message", &notice.message)]
+    {
+        if !value.is_empty() {
+            put(out, format_args!(",\"{name}\":"));
+            quoted(out, value);
+        }
+    }
+    out.push(b'}');
+}
 
 /// Appends the line of a request, without a line end.
 pub fn json(out: &mut Vec<u8>, record: &Record) {
@@ -155,6 +182,30 @@ mod tests {
         assert_eq!(value["first_byte_ms"], 1.5);
         assert_eq!(value["elapsed_ms"], 20.02);
         assert!(value.get("error").is_none() && value.get("warnings").is_none() && value.get("estimated").is_none());
+    }
+
+    #[test]
+    fn a_notice_is_one_line_that_cannot_be_taken_for_a_requests() {
+        let notice = Notice {
+            event: "config_pushed",
+            at: Timestamp(1_709_210_096_000_007),
+            by: "EDGEWAY_ADMIN_KEY".into(),
+            request: "req_1".into(),
+            version: Some(8),
+            previous: Some(7),
+            digest: "ab".into(),
+            message: "two\nlines\u{9b}".into(),
+        };
+        let mut out = Vec::new();
+        event(&mut out, &Event::Notice(Box::new(notice)));
+        let line = String::from_utf8(out).expect("UTF-8");
+        assert!(!line.chars().any(|c| c.is_control() || acts(c)), "{line:?}");
+        let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        let expected = serde_json::json!({
+            "time": "2024-02-29T12:34:56.000007Z", "event": "config_pushed", "version": 8, "previous": 7,
+            "by": "EDGEWAY_ADMIN_KEY", "request": "req_1", "digest": "ab", "message": "two\nlines\u{9b}",
+        });
+        assert_eq!(value, expected);
     }
 
     #[test]

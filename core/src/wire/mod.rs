@@ -5,5 +5,6 @@ pub mod json;
 pub mod json_array;
 pub mod json_string;
 pub mod json_writer;
+pub(crate) mod percent;
 pub mod sse;
 pub mod strict;

@@ -1,6 +1,7 @@
 //! Mistakes, and what Edgeway says to them: `cases/NAME.toml` (or `.json`) is answered with `cases/NAME.txt`.
 //!
-//! The first lines of a case say what is around it: `# env NAME=value`, `# secrets A B`, `# reachable ollama`, `# public`.
+//! The first lines of a case say what is around it: `# env NAME=value`, `# secrets A B`, `# reachable ollama`, `# public`,
+//! `# hint run vault put NAME`.
 //! A JSON case has none.
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ fn answer(name: &str, text: &str) -> (Vec<Diagnostic>, bool) {
             "secrets" => available.secrets = rest.split(' ').map(str::to_owned).collect(),
             "reachable" => available.reachable = rest.split(' ').map(str::to_owned).collect(),
             "public" => available.public = true,
+            "hint" => available.hints.secret = rest.to_owned().leak(),
             _ => {}
         }
     }

@@ -12,8 +12,7 @@ fn standing(stream: impl Fn(Arc<ManualClock>) -> Body + Send + Sync + 'static) -
         futures_util::future::ready(answered).boxed()
     }));
     let memory = MemoryPorts::new(clock.clone(), http.clone());
-    memory.secrets.set("KEY", "upstream-secret");
-    let gateway = Arc::new(Gateway::new(memory.ports.clone(), compiled()));
+    let gateway = open(&memory);
     (clock, World { memory, http, gateway })
 }
 

@@ -37,11 +37,7 @@ impl Driver for InProcess {
     fn start(&self, case: &Case) -> Result<Box<dyn Running + '_>, String> {
         let document = case.config.replace("{{upstream}}", UPSTREAM);
         let rendered = |found: Vec<config::Diagnostic>| config::render(&found);
-        let loaded = config::load(Some(("edgeway.toml", &document)), []).map_err(rendered)?;
-        let available =
-            Availability { secrets: case.bindings.iter().map(|(name, _)| name.clone()).collect(), ..Availability::default() };
-        let (config, _) = config::compile(&loaded, &available).map_err(rendered)?;
-
+        let loaded = config::load(Some(("edgeway.toml", &document)), case.bindings.iter().cloned()).map_err(rendered)?;
         let clock = Arc::new(ManualClock::skipping(Timestamp(1_750_000_000_000_000)));
         let answers = Arc::new(Mutex::new(VecDeque::new()));
         let script = (answers.clone(), clock.clone());
@@ -55,7 +51,8 @@ impl Driver for InProcess {
         }));
         let memory = MemoryPorts::new(clock, http.clone());
         case.bindings.iter().for_each(|(name, value)| memory.secrets.set(name, value));
-        let gateway = Arc::new(Gateway::new(memory.ports.clone(), config));
+        let open = Gateway::open(memory.ports.clone(), loaded, Availability::default());
+        let (gateway, _) = poll(open).ok_or("the gateway does not open")?.map_err(rendered)?;
         Ok(Box::new(Core { gateway, memory, http, answers, asked: 0, recorded: 0 }))
     }
 }

@@ -5,12 +5,14 @@
 //! | `server.rs` | listening, TLS, keys, time and size limits |
 //! | `provider.rs` | addresses, headers, names, prefixes |
 //! | `route.rs` | aliases, targets, patterns |
+//! | `stored.rs` | what a stored document can and cannot change |
 //!
 //! Looks at the document alone; what depends on the platform (which secrets are set) is [`super::compile()`]'s.
 
 mod provider;
 mod route;
 mod server;
+mod stored;
 
 pub(super) use route::in_order;
 
@@ -27,6 +29,8 @@ use crate::provider::Provider;
 pub(super) fn document(document: &Document, rows: &[Provider], report: &mut Report<'_>) {
     server::server(&document.server, report);
     server::timeouts(&document.timeouts, report);
+    stored::refresh(&document.config, report);
+    stored::server(report);
     provider::providers(document, rows, report);
     route::models(document, rows, report);
     route::routes(document, rows, report);

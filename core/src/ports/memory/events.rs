@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::lock;
 use crate::error::Result;
-use crate::exchange::Record;
+use crate::exchange::{Notice, Record};
 use crate::ports::{Event, EventSink};
 
 /// Keeps the newest events, for tests to look at.
@@ -37,8 +37,20 @@ impl MemoryEvents {
     pub fn records(&self) -> Vec<Record> {
         self.all()
             .into_iter()
-            .map(|event| match event {
-                Event::Request(record) => *record,
+            .filter_map(|event| match event {
+                Event::Request(record) => Some(*record),
+                Event::Notice(_) => None,
+            })
+            .collect()
+    }
+
+    /// What happened to the gateway itself, oldest first.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.all()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Notice(notice) => Some(*notice),
+                Event::Request(_) => None,
             })
             .collect()
     }

@@ -44,15 +44,14 @@ impl Records {
 #[async_trait]
 impl EventSink for Records {
     async fn append(&self, event: Event) -> Result<()> {
-        let Event::Request(record) = event else { return Ok(()) };
         let mut line = Vec::with_capacity(512);
-        line::json(&mut line, &record);
+        line::event(&mut line, &event);
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
         log(line);
         SendFuture::new(async {
-            if let Some(dataset) = &self.dataset {
-                write(dataset, &record).map_err(|error| away("the Analytics Engine", &error))?;
+            if let (Some(dataset), Event::Request(record)) = (&self.dataset, &event) {
+                write(dataset, record).map_err(|error| away("the Analytics Engine", &error))?;
             }
             match &self.queue {
                 Some(queue) => queue_send(queue, line).await.map(drop).map_err(|error| away("the queue of events", &error)),

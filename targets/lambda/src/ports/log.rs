@@ -1,4 +1,4 @@
-//! One JSON line a request, on standard output, which is the function's log in CloudWatch.
+//! One JSON line an event, on standard output, which is the function's log in CloudWatch.
 //!
 //! Written at once and whole: what is still in a buffer when the sandbox is frozen comes too late or never.
 
@@ -16,14 +16,12 @@ pub struct Log;
 #[async_trait]
 impl EventSink for Log {
     async fn append(&self, event: Event) -> Result<()> {
-        if let Event::Request(record) = event {
-            let mut out = Vec::with_capacity(512);
-            line::json(&mut out, &record);
-            out.push(b'\n');
-            let mut stdout = std::io::stdout().lock();
-            // A log that cannot be written is no reason to fail a request that was answered.
-            let _ = stdout.write_all(&out).and_then(|()| stdout.flush());
-        }
+        let mut out = Vec::with_capacity(512);
+        line::event(&mut out, &event);
+        out.push(b'\n');
+        let mut stdout = std::io::stdout().lock();
+        // A log that cannot be written is no reason to fail a request that was answered.
+        let _ = stdout.write_all(&out).and_then(|()| stdout.flush());
         Ok(())
     }
 }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use edgeway_core::Result;
-use edgeway_core::exchange::Record;
 use edgeway_core::ports::{Event, EventSink};
 
 use super::line;
@@ -83,10 +82,10 @@ impl RequestLog {
         }
     }
 
-    fn record(&self, record: &Record) {
+    fn line(&self, event: &Event) {
         let mut state = self.shared.lock();
         let before = state.lines.len();
-        line::write(&mut state.lines, self.style, record);
+        line::write(&mut state.lines, self.style, event);
         if state.lines.len() > CAPACITY {
             state.lines.truncate(before);
             state.dropped += 1;
@@ -101,9 +100,7 @@ impl RequestLog {
 #[async_trait]
 impl EventSink for RequestLog {
     async fn append(&self, event: Event) -> Result<()> {
-        if let Event::Request(record) = event {
-            self.record(&record);
-        }
+        self.line(&event);
         Ok(())
     }
 }
@@ -114,9 +111,7 @@ pub struct Both(pub Arc<RequestLog>, pub Arc<dyn EventSink>);
 #[async_trait]
 impl EventSink for Both {
     async fn append(&self, event: Event) -> Result<()> {
-        if let Event::Request(record) = &event {
-            self.0.record(record);
-        }
+        self.0.line(&event);
         self.1.append(event).await
     }
 }
@@ -160,6 +155,7 @@ fn write_out(shared: &Shared, style: Style, mut output: impl Write) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgeway_core::exchange::Record;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     /// A reader that takes a write only when it is told to.
@@ -180,8 +176,10 @@ mod tests {
         }
     }
 
-    fn record(id: &str) -> Record {
-        Record { id: id.into(), method: "POST".into(), path: "/v1/messages".into(), status: 200, ..Record::default() }
+    fn record(log: &RequestLog, id: &str) {
+        let record =
+            Record { id: id.into(), method: "POST".into(), path: "/v1/messages".into(), status: 200, ..Record::default() };
+        log.line(&Event::Request(Box::new(record)));
     }
 
     #[test]
@@ -191,7 +189,7 @@ mod tests {
         let log = RequestLog::start(Style::Json, Gate { open: gate, wrote }).expect("a thread");
         let long = "x".repeat(64 * 1024);
         for _ in 0..64 {
-            log.record(&record(&long)); // 4 MiB: the buffer and one batch hold less
+            record(&log, &long); // 4 MiB: the buffer and one batch hold less
         }
         assert!(log.shared.lock().lines.len() <= CAPACITY);
         drop(open); // the reader takes everything from here on
@@ -211,7 +209,7 @@ mod tests {
         let (wrote, written) = channel();
         drop(open);
         let log = RequestLog::start(Style::Json, Gate { open: gate, wrote }).expect("a thread");
-        log.record(&record("last"));
+        record(&log, "last");
         log.close();
         let text: Vec<u8> = written.try_iter().flatten().collect();
         assert!(String::from_utf8_lossy(&text).contains("\"last\""));

@@ -3,18 +3,21 @@
 use std::io::Write;
 
 use edgeway_core::exchange::Record;
+use edgeway_core::ports::Event;
 use edgeway_core::usage::line;
 
 use super::events::Style;
 
-/// Appends the line of a request.
-pub(crate) fn write(out: &mut Vec<u8>, style: Style, record: &Record) {
-    match style {
-        Style::Json => {
-            line::json(out, record);
-            out.push(b'\n');
+/// Appends the line of an event. People see requests in words, and anything else, which is rare, in full.
+pub(crate) fn write(out: &mut Vec<u8>, style: Style, event: &Event) {
+    match (style, event) {
+        (Style::Pretty { colour }, Event::Request(record)) => pretty(out, record, colour),
+        (style, event) => {
+            let (dim, plain) = if style == (Style::Pretty { colour: true }) { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+            put(out, format_args!("{dim}"));
+            line::event(out, event);
+            put(out, format_args!("{plain}\n"));
         }
-        Style::Pretty { colour } => pretty(out, record, colour),
     }
 }
 
@@ -88,7 +91,7 @@ mod tests {
 
     fn text(style: Style, record: &Record) -> String {
         let mut out = Vec::new();
-        write(&mut out, style, record);
+        write(&mut out, style, &Event::Request(Box::new(record.clone())));
         String::from_utf8(out).expect("UTF-8")
     }
 

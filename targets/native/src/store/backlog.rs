@@ -111,8 +111,7 @@ impl Backlog {
 #[async_trait]
 impl EventSink for Backlog {
     async fn append(&self, event: Event) -> Result<()> {
-        let Event::Request(record) = event else { return Ok(()) };
-        let number = self.add(|lines| line::write(lines, Style::Json, &record));
+        let number = self.add(|lines| line::write(lines, Style::Json, &event));
         let number = number.ok_or_else(|| away("too many events wait to be kept"))?;
         let mut progress = self.progress.clone();
         let decided = progress.wait_for(|progress| progress.kept >= number || progress.failed >= number).await;
