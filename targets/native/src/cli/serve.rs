@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use edgeway_core::Gateway;
 use edgeway_core::config::{self, Resolved};
-use edgeway_core::ports::Ports;
+use edgeway_core::ports::{Ports, SecretStore};
 
 use crate::ports::clock::SystemClock;
 use crate::ports::entropy::{self, SystemEntropy};
@@ -57,7 +57,11 @@ fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Resul
     let (clock, secrets) = (Arc::new(SystemClock), Arc::new(EnvironmentSecrets::default()));
     // Where state is kept is this machine's business: the document that is kept there has no say in it.
     let Resolved { config: own, .. } = configuration::wait(config::resolve(&loaded, &*secrets, available.clone()))??;
-    let stores = Stores::open(own.server.store.as_ref(), clock.clone())?;
+    let password = match &own.server.store_password {
+        Some(name) => configuration::wait(secrets.secret(name))?.map_err(|error| error.source.unwrap_or(error.message))?,
+        None => None,
+    };
+    let stores = Stores::open(own.server.store.as_ref(), password, clock.clone())?;
     if let Some(warning) = &stores.warning {
         output.warn(warning);
     }

@@ -10,6 +10,7 @@
 
 mod backlog;
 mod file;
+mod redis;
 #[cfg(test)]
 mod scratch;
 
@@ -20,9 +21,10 @@ use std::sync::Arc;
 use edgeway_core::config::StoreChoice;
 use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::ports::memory::{MemoryBlobs, MemoryCells, MemoryKv};
-use edgeway_core::ports::{BlobStore, CellStore, Clock, EventSink, KvStore, VersionedStore};
+use edgeway_core::ports::{BlobStore, CellStore, Clock, EventSink, KvStore, Secret, VersionedStore};
 
 use file::{Folder, Refusal};
+use redis::{Found, Server, Shared};
 
 /// The folder that is used when nobody chose.
 const DEFAULT_FOLDER: &str = ".edgeway";
@@ -52,11 +54,12 @@ pub struct Stores {
 enum Keeper {
     Memory,
     File(Folder),
+    Redis(Server),
 }
 
 impl Stores {
-    /// Opens the store of that choice. The error says what to do.
-    pub fn open(choice: Option<&StoreChoice>, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    /// Opens the store of that choice, which may ask for a password. The error says what to do.
+    pub fn open(choice: Option<&StoreChoice>, password: Option<Secret>, clock: Arc<dyn Clock>) -> Result<Self, String> {
         match choice {
             Some(StoreChoice::Memory) => Ok(Self::memory(clock)),
             Some(StoreChoice::File(path)) => Self::file(path, clock).map_err(|refusal| match refusal {
@@ -66,7 +69,18 @@ impl Stores {
                 ),
                 Refusal::Broken(why) => format!("the store file:{path} cannot be used: {why}"),
             }),
-            Some(StoreChoice::Redis(_)) => Err("no Redis yet".into()),
+            Some(StoreChoice::Redis(address)) => {
+                let (server, found) = Server::open(address, password).map_err(|why| {
+                    format!(
+                        "the store refuses the gateway ({why}); look at its password (server.store_password), user and database"
+                    )
+                })?;
+                let warning = match found {
+                    Found::Ready => None,
+                    Found::Away(why) => Some(format!("the store is away ({why}); requests that need it fail until it comes")),
+                };
+                Ok(Self { warning, ..Self::redis(server, address.to_string()) })
+            }
             None => Ok(Self::file(DEFAULT_FOLDER, clock.clone()).unwrap_or_else(|refusal| {
                 let why = match refusal {
                     Refusal::Taken => format!("{DEFAULT_FOLDER} is in use by another process"),
@@ -107,11 +121,26 @@ impl Stores {
         })
     }
 
+    fn redis(server: Server, name: String) -> Self {
+        let cells = Arc::new(Shared(server.store.clone()));
+        Self {
+            kv: server.store.clone(),
+            cells: cells.clone(),
+            versioned: cells,
+            blobs: server.store.clone(),
+            events: Some(server.events.clone()),
+            name,
+            warning: None,
+            keeper: Keeper::Redis(server),
+        }
+    }
+
     /// Writes what waits. What comes later is refused.
     pub fn close(&self) {
         match &self.keeper {
             Keeper::Memory => {}
             Keeper::File(folder) => folder.close(),
+            Keeper::Redis(server) => server.close(),
         }
     }
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "every test binary uses its own part of this")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests play the strangers: threads and raw sockets")]
 
+pub mod redis;
+
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
