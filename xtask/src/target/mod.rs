@@ -5,6 +5,7 @@
 //! | `native.rs` | the native server |
 //! | `lambda.rs` | the Lambda function, behind a Runtime API on this machine |
 //! | `cloudflare.rs` | Cloudflare Workers, on workerd |
+//! | `spin.rs` | the Spin application, on a host of our own |
 //!
 //! A launcher behaves like `edgeway serve` whatever the target is (`tests/src/driver/launcher.rs` has the contract).
 //! Tools that take minutes to build are kept by version in the user's cache folder, for every checkout.
@@ -12,6 +13,7 @@
 pub(crate) mod cloudflare;
 pub(crate) mod lambda;
 pub(crate) mod native;
+pub(crate) mod spin;
 
 use serde_json::{Value, json};
 
@@ -30,6 +32,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "native", prepare: native::prepare },
     Target { name: "cloudflare", prepare: cloudflare::prepare },
     Target { name: "lambda", prepare: lambda::prepare },
+    Target { name: "spin", prepare: spin::prepare },
 ];
 
 /// The target of that name.

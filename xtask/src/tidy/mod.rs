@@ -35,8 +35,10 @@ pub(crate) fn steps(report: &mut Report) -> Result<(), Broken> {
     }
     report.command("rustfmt", cargo(&["fmt", "--all", "--", "--check"]))?;
     report.command("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
-    // Most of this crate exists on its own platform only.
+    // Most of what these crates are exists on their own platforms only.
     let worker = ["-p", "edgeway-cloudflare", "--target", "wasm32-unknown-unknown", "--all-features"];
     report.command("clippy on the Worker", cargo(&[&["clippy", "--quiet"], &worker[..], &["--", "-D", "warnings"]].concat()))?;
+    let spin = ["-p", "edgeway-spin", "--target", "wasm32-wasip2", "--all-features"];
+    report.command("clippy on Spin", cargo(&[&["clippy", "--quiet"], &spin[..], &["--", "-D", "warnings"]].concat()))?;
     Ok(())
 }
