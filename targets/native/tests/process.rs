@@ -14,6 +14,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use serde_json::Value;
 use support::*;
 
+#[path = "process/config.rs"]
+mod config;
+
 /// An empty folder to run in.
 struct Folder(PathBuf);
 
@@ -58,7 +61,12 @@ struct Gateway {
 
 impl Gateway {
     fn start(folder: Folder, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, &[])
+    }
+
+    fn start_with(folder: Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = folder.command(&[&["--json", "--listen", "127.0.0.1:0"], arguments].concat());
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let says = lines(child.stderr.take().expect("piped"));
         let log = lines(child.stdout.take().expect("piped"));

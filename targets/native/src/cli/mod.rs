@@ -1,4 +1,4 @@
-//! The command line: `edgeway [serve] | check | models | providers | init`.
+//! The command line: `edgeway [serve] | check | models | providers | init | config`.
 //!
 //! Every command takes `--json` for machines and `--config` for the file. What a command finds goes to
 //! standard output, what it has to say about itself to standard error. Exit codes are part of the
@@ -6,10 +6,12 @@
 
 mod banner;
 mod check;
+mod config;
 mod configuration;
 mod init;
 mod models;
 mod output;
+mod platform;
 mod providers;
 mod serve;
 
@@ -29,9 +31,11 @@ Examples:
   edgeway init && edgeway check               write a configuration file, and see what is wrong with it
   edgeway providers                           which providers are on, and what the others need
   edgeway models --json                       the models that can be asked for by name, for scripts
+  edgeway config push new.toml                change a running gateway; `edgeway config --help` has the rest
 
 Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong.
-Settings: edgeway.toml, then EDGEWAY_CONFIG, then EDGEWAY__SECTION__FIELD variables, then flags; later wins.
+Settings: edgeway.toml, then EDGEWAY_CONFIG, then EDGEWAY__SECTION__FIELD variables, then flags, then the stored document
+(`edgeway config`); later wins.
 Secrets come from environment variables, or from files that NAME_FILE variables name.";
 
 /// An AI gateway: one address for every model provider.
@@ -73,6 +77,8 @@ enum Command {
     Providers,
     /// Write a configuration file with every setting in a comment.
     Init(init::Arguments),
+    /// Show and change the configuration that is stored with a gateway, version by version.
+    Config(config::Arguments),
 }
 
 /// Runs the command line that this process was started with.
@@ -86,6 +92,7 @@ pub fn main() -> ExitCode {
         Some(Command::Models) => with_configuration(common.config, &output, models::run),
         Some(Command::Providers) => with_configuration(common.config, &output, providers::run),
         Some(Command::Init(arguments)) => init::run(&arguments, &output),
+        Some(Command::Config(arguments)) => config::run(&arguments, common.config, &output),
     }
 }
 

@@ -7,21 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edgeway_core::Gateway;
-use edgeway_core::config::{self, Resolved};
-use edgeway_core::ports::{Ports, SecretStore};
+use edgeway_core::config;
+use edgeway_core::ports::EventSink;
 
-use crate::ports::clock::SystemClock;
-use crate::ports::entropy::{self, SystemEntropy};
 use crate::ports::events::{Both, RequestLog, Style};
 use crate::ports::http::{Client, Connector};
-use crate::ports::secrets::EnvironmentSecrets;
 use crate::server::{self, Drain, Phase, Served, Server, Settings};
-use crate::store::Stores;
 use crate::tls;
 
 use super::banner;
-use super::configuration::{self, Failure, Read, Sources};
+use super::configuration::{self, Failure, Sources};
 use super::output::Output;
+use super::platform::Platform;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Arguments {
@@ -49,36 +46,22 @@ pub(super) fn run(arguments: &Arguments, file: Option<PathBuf>, output: &Output)
 
 fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Result<(), Failure> {
     let flags = arguments.listen.iter().map(|listen| ("EDGEWAY__SERVER__LISTEN".to_owned(), listen.clone())).collect();
-    let Read { loaded, available, file } = configuration::read(Sources { file, flags })?;
-    entropy::ready()?;
+    let mut read = configuration::read(Sources { file, flags })?;
+    let file = read.file.take();
+    let platform = Platform::of(read)?;
+    let stores = &platform.stores;
     let workers = arguments.workers.map_or_else(server::cores, usize::from);
     let style = if output.terminal && !output.json { Style::Pretty { colour: output.colour } } else { Style::Json };
     let log = Arc::new(RequestLog::start(style, std::io::stdout()).map_err(|error| error.to_string())?);
-    let (clock, secrets) = (Arc::new(SystemClock), Arc::new(EnvironmentSecrets::default()));
-    // Where state is kept is this machine's business: the document that is kept there has no say in it.
-    let Resolved { config: own, .. } = configuration::wait(config::resolve(&loaded, &*secrets, available.clone()))??;
-    let password = match &own.server.store_password {
-        Some(name) => configuration::wait(secrets.secret(name))?.map_err(|error| error.source.unwrap_or(error.message))?,
-        None => None,
-    };
-    let stores = Stores::open(own.server.store.as_ref(), password, clock.clone())?;
     if let Some(warning) = &stores.warning {
         output.warn(warning);
     }
-    let ports = Ports {
-        http: Arc::new(Client::new(Connector::new(), workers)),
-        kv: Some(stores.kv.clone()),
-        cells: Some(stores.cells.clone()),
-        blobs: Some(stores.blobs.clone()),
-        events: match &stores.events {
-            Some(events) => Arc::new(Both(log.clone(), events.clone())),
-            None => log.clone(),
-        },
-        vectors: None,
-        secrets,
-        clock,
-        entropy: Arc::new(SystemEntropy),
+    let events: Arc<dyn EventSink> = match &stores.events {
+        Some(events) => Arc::new(Both(log.clone(), events.clone())),
+        None => log.clone(),
     };
+    let ports = platform.ports(Arc::new(Client::new(Connector::new(), workers)), events);
+    let (loaded, available) = (platform.loaded.clone(), platform.available.clone());
     let (gateway, warnings) = configuration::wait(Gateway::open(ports, loaded, available))??;
     if !warnings.is_empty() && !output.json {
         output.say(&output.rendered(&warnings));
