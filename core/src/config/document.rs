@@ -151,7 +151,7 @@ section! {
 }
 
 section! {
-    /// The document that is stored with the gateway and laid over file and environment; see `docs/config-versions.md`.
+    /// The document that is stored with the gateway and laid over file and environment; see [config-versions.md](config-versions.md).
     pub struct ConfigSection {
         /// How soon a running gateway notices a new version that was pushed through another one.
         #[also("interval", "poll", "reload", "ttl")]

@@ -45,7 +45,8 @@ A value can come from several places. The later one in this list wins, field by 
 1. the gateway's defaults,
 2. the file `edgeway.toml` (TOML; the same document as JSON is read as well),
 3. the environment variable `EDGEWAY_CONFIG`, which may hold a whole document in TOML or JSON,
-4. environment variables of single values.
+4. environment variables of single values,
+5. the document that is stored with the gateway: pushed while it runs, with versions; see [config-versions.md](config-versions.md).
 
 Tables merge key by key; anything else replaces what is below, lists too. In JSON, `null` takes a value of a lower layer away.
 

@@ -144,3 +144,82 @@ fn what_cannot_be_done_says_why() {
     let off = Gateway::start(Folder::new(), &[]);
     assert!(run(Some("x"), &format!("http://{}", off.address)).contains("administration is off"));
 }
+
+/// The fenced blocks of a document, in order: language and text.
+fn blocks(markdown: &str) -> Vec<(&str, &str)> {
+    let fenced = markdown.split("```").skip(1).step_by(2);
+    fenced.filter_map(|block| block.split_once('\n')).collect()
+}
+
+/// Whether a line is as shown; `...` stands for what differs from run to run.
+fn is_as_shown(shown: &str, line: &str) -> bool {
+    let parts: Vec<&str> = shown.split("...").map(str::trim).collect();
+    match parts.as_slice() {
+        [whole] => *whole == line.trim(),
+        parts => {
+            let mut rest = line;
+            parts.iter().all(|part| rest.find(part).map(|at| rest = &rest[at + part.len()..]).is_some())
+        }
+    }
+}
+
+#[test]
+fn the_guide_shows_what_happens() {
+    let guide = include_str!("../../../../docs/config-versions.md");
+    let folder = Folder::new();
+    folder.write("empty.toml", "");
+    let variables = [("USER", "ada"), KEY, ("OPENAI_API_KEY", "x"), ("ANTHROPIC_API_KEY", "x")];
+    let mut commands = 0;
+    for (language, text) in blocks(guide) {
+        match language {
+            "toml" => {
+                let name = text.lines().next().and_then(|line| line.strip_prefix("# ")).expect("its file's name");
+                folder.write(name, text);
+            }
+            "console" => {
+                for step in text.split("$ edgeway ").skip(1) {
+                    let (command, shown) = step.split_once('\n').expect("a line");
+                    let words: Vec<String> = words(command);
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    let output = said(&folder.command(&words).envs(variables).output().expect("it runs"));
+                    let mut lines: Vec<&str> = output.lines().collect();
+                    for shown in shown.lines() {
+                        let at = lines.iter().position(|line| is_as_shown(shown, line));
+                        lines.remove(at.unwrap_or_else(|| panic!("`{command}` does not say\n{shown}\nbut\n{output}")));
+                    }
+                    assert_eq!(lines, [""; 0], "`{command}` says more than the guide shows");
+                    commands += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(commands >= 7, "{commands}");
+}
+
+/// A command line's words; single quotes hold one together.
+fn words(line: &str) -> Vec<String> {
+    line.split('\'')
+        .enumerate()
+        .flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        })
+        .collect()
+}
+
+#[test]
+fn the_guides_request_does_what_it_says() {
+    let guide = include_str!("../../../../docs/config-versions.md");
+    let folder = Folder::new();
+    let (_, file) = blocks(guide).into_iter().find(|(language, _)| *language == "toml").expect("the file");
+    folder.write("edgeway.toml", &format!("{file}\n[server]\nstore = \"memory\"\n"));
+    let variables = [("EDGEWAY_ADMIN_KEY", "the-administrators-key"), ("OPENAI_API_KEY", "x")];
+    let gateway = Gateway::start_with(folder, &[], &variables);
+    let (_, request) = blocks(guide).into_iter().find(|(language, _)| *language == "http").expect("a request");
+    let (head, body) = request.split_once("\n\n").expect("a body");
+    let head = head.replace('\n', "\r\n");
+    let mut client = gateway.client();
+    let answer = client.send(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())).answer();
+    assert_eq!((answer.json()["version"].as_u64(), answer.header("etag")), (Some(1), Some("\"1\"")), "{}", answer.text());
+}
