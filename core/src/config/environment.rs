@@ -12,7 +12,6 @@
 use super::diagnostic::{DOCUMENT, Diagnostic, Severity, shown};
 use super::document::Document;
 use super::layer::{Layer, Layers};
-use super::load::Loaded;
 use super::node::{Node, Value};
 use super::origin::Origin;
 use super::path::Path;
@@ -74,38 +73,6 @@ pub(super) fn lay(
     }
     layers.push(Layer { name: LAYER.into(), root });
     (found, readable)
-}
-
-/// The names of all bindings that can say something about these layers, `EDGEWAY_CONFIG` first: for a platform that can
-/// only ask for bindings by name.
-///
-/// A route, a model or a provider that no layer names yet has none of its own; it comes with its whole table
-/// (`EDGEWAY__ROUTES` as JSON) or in `EDGEWAY_CONFIG`. So read the layers with `EDGEWAY_CONFIG` first, then ask for these
-/// names, and read them again with what was found.
-pub fn binding_names(loaded: &Loaded) -> Vec<String> {
-    let mut names = vec![WHOLE.to_owned()];
-    spell(&mut names, &mut Vec::new(), Kind::Section(&Document::SECTION), loaded.layers.root());
-    names
-}
-
-fn spell(names: &mut Vec<String>, path: &mut Vec<String>, kind: Kind, at: &Node) {
-    if !path.is_empty() {
-        names.push(variable(path));
-    }
-    let empty = Node::table(at.origin.clone());
-    let keys: Vec<(String, Kind)> = match kind {
-        Kind::Section(section) | Kind::WordOr(_, section) => {
-            section.fields.iter().map(|field| (field.name.to_owned(), field.kind)).collect()
-        }
-        Kind::Map(of) => at.keys().into_iter().map(|key| (key.to_owned(), *of)).collect(),
-        _ => return,
-    };
-    for (key, kind) in keys {
-        let below = at.find(&Path::of(&[&key])).unwrap_or(&empty);
-        path.push(key);
-        spell(names, path, kind, below);
-        path.pop();
-    }
 }
 
 /// The variable that was probably meant by one with too few underscores. `EDGEWAY_ADMIN_KEY` is what it says: a key.
@@ -275,29 +242,6 @@ mod tests {
         assert_eq!(text(&layers, "routes.chat.targets[0]").as_deref(), Some("a/b"));
         assert_eq!(layers.origin("routes.chat.targets[0]").to_string(), "EDGEWAY__ROUTES__CHAT");
         assert_eq!(text(&layers, "routes.chat.timeout").as_deref(), Some("20s"));
-    }
-
-    #[test]
-    fn a_platform_that_cannot_list_its_bindings_can_ask_for_each() {
-        let file = "[routes.my-route]\nmodels = [\"*\"]\ntargets = [\"demo/echo\"]";
-        let loaded = super::super::load(Some(("edgeway.toml", file)), []).expect("valid TOML");
-        let names = binding_names(&loaded);
-        assert_eq!(names[0], "EDGEWAY_CONFIG");
-        for name in [
-            "EDGEWAY__SERVER__TLS__KEY",
-            "EDGEWAY__AUTH__KEYS",
-            "EDGEWAY__ROUTES",
-            "EDGEWAY__ROUTES__MY_ROUTE",
-            "EDGEWAY__ROUTES__MY_ROUTE__TIMEOUTS__TOTAL",
-        ] {
-            assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
-        }
-        assert!(names.len() < 200, "{} names to ask for", names.len());
-        // Each of them leads where it says: none is refused as unknown.
-        for name in &names[1..] {
-            let (_, found) = laid(file, &[(name, "{}")]);
-            assert!(found.iter().all(|found| !found.message.contains("no field")), "{name}: {found:?}");
-        }
     }
 
     #[test]

@@ -16,8 +16,8 @@
 //!             [providers.mine]\nbase_url = \"http://127.0.0.1:9000/v1\"";
 //! let bindings = [("EDGEWAY__ROUTES__CHAT__TIMEOUT".to_owned(), "20s".to_owned())];
 //!
-//! // 1. Read the layers. No file is fine: pass `None`. A platform that cannot list its bindings asks for
-//! //    `config::binding_names`.
+//! // 1. Read the layers. No file is fine: pass `None`. A platform that cannot list its bindings passes the few that it
+//! //    can ask for by name: `EDGEWAY_CONFIG` holds a whole document.
 //! let loaded = config::load(Some(("edgeway.toml", file)), bindings).expect("valid TOML");
 //! // 2. Say what only the platform knows.
 //! let available = Availability {
@@ -92,7 +92,6 @@ pub use document::{
     QuirksSection, RouteSection, ServerSection, SpeaksSection, TimeoutsChange, TimeoutsSection, TlsSection,
 };
 pub use duration::Period;
-pub use environment::binding_names;
 pub use hints::Hints;
 pub use layer::{Layer, Layers};
 pub use leaf::{Change, Leaf, changes};
