@@ -223,3 +223,33 @@ fn the_guides_request_does_what_it_says() {
     let answer = client.send(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())).answer();
     assert_eq!((answer.json()["version"].as_u64(), answer.header("etag")), (Some(1), Some("\"1\"")), "{}", answer.text());
 }
+
+#[test]
+fn gateways_that_share_redis_share_the_configuration_and_keep_it_while_redis_is_away() {
+    let mut redis = support::redis::Redis::start(&[]);
+    let file = format!("{ADMIN}[server]\nstore = \"{}\"\n[config]\nrefresh = \"1s\"\n", redis.store("config"));
+    let instance = || {
+        let folder = Folder::new();
+        folder.write("edgeway.toml", &file);
+        Gateway::start_with(folder, &[], &[KEY])
+    };
+    let (here, there) = (instance(), instance());
+    assert!(!models(&there).contains("\"slow\""));
+    let operator = Operator::of(&here);
+    operator.folder.write("new.toml", SLOW);
+    operator.done(&["push", "new.toml"]);
+    assert!(models(&here).contains("\"slow\""));
+    // Requests are what makes an instance look; nothing else does.
+    let until = std::time::Instant::now() + PATIENCE;
+    while !models(&there).contains("\"slow\"") {
+        assert!(std::time::Instant::now() < until, "the other instance never serves version 1");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    redis.stop();
+    while !there.log.try_iter().any(|line| line.contains("config_unreadable")) {
+        assert!(models(&there).contains("\"slow\""), "the last good version serves");
+        assert!(std::time::Instant::now() < until, "nothing says that the store is away");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(operator.refused(&["history"]).contains("cannot be read"));
+}
