@@ -217,7 +217,14 @@ impl<'a> Desk<'a> {
             let detail = format!("The document has {} bytes; at most {DOCUMENT_BYTES} are stored.", text.len());
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail));
         }
-        self.live.compile(text, source).await.map_err(|found: Vec<Diagnostic>| Problem::refused(&found))
+        let candidate = self.live.compile(text, source).await.map_err(|found: Vec<Diagnostic>| Problem::refused(&found))?;
+        // Who is at the store itself can undo it; who is not would have locked the door behind them.
+        if !self.request.is_empty() && candidate.resolved.config.admin_keys.is_empty() {
+            let detail = "The document takes the last administrator's key away, so nobody could undo it over HTTP, and nothing was \
+                          changed. Leave `admin.keys` out of it; the file or a variable can switch the administration off.";
+            return Err(Problem::new(StatusCode::CONFLICT, "locks_out", detail));
+        }
+        Ok(candidate)
     }
 
     /// The current version, if it is the one that the operator has seen.

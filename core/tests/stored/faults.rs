@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edgeway_core::Body;
+use edgeway_core::admin::Ask;
 use edgeway_core::cell::pointer;
 use edgeway_core::config::Versions;
 use futures_util::FutureExt;
@@ -38,6 +39,20 @@ fn a_document_with_errors_is_refused_with_all_of_them_and_changes_nothing() {
     assert_eq!(found[0]["origin"]["layer"], "stored");
     assert_eq!((instance.models(), instance.show()["version"].as_u64()), (vec!["fast".to_owned(), "slow".to_owned()], Some(1)));
     assert_eq!(instance.push(1, "a = = b").status, 422);
+}
+
+#[test]
+fn nobody_locks_the_door_behind_them() {
+    let world = World::new();
+    let instance = world.instance(FILE);
+    for text in ["[admin]\nkeys = []", "{\"admin\": null}"] {
+        let refused = instance.push(0, text);
+        assert_eq!((refused.status, refused.json["code"].as_str()), (409, Some("locks_out")), "{text}");
+    }
+    assert_eq!(instance.show()["version"], 0);
+    let ask = Ask::Push { text: "[admin]\nkeys = []".into(), expected: Some(0), note: String::new(), dry_run: false };
+    let at_the_store = instance.gateway.administer("ada", ask).now_or_never().expect("memory never waits");
+    assert_eq!(at_the_store.body["version"], 1, "who is at the store can undo it there");
 }
 
 #[test]
