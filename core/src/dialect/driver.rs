@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | an event that the decoder does not know | nothing | `skipped` |
 //! | an event that is not of the protocol's shape | nothing | `skipped` |
+//! | half of a surrogate pair in a text | the text around it, and U+FFFD | |
 //! | [`MAX_CORRUPT`] of those in a row | the terminal error event | `error`, `UpstreamInvalid` |
 //! | an event above the framer's cap | the terminal error event: content is lost | `error`, `UpstreamInvalid` |
 //! | the provider's own error event | the same error in the caller's dialect | `error` |
@@ -27,6 +28,7 @@ use super::relay::{Progress, Relay, TransportEnd};
 use super::{DialectId, Fault, Frame, Reply, StreamDecoder, StreamEncoder};
 use crate::chat::{self, ChatEvent, ChatResponse, Delta, PartHead};
 use crate::error::{Error, ErrorKind};
+use crate::wire::json_string::mended;
 use crate::wire::sse::{Block, Event, Framer};
 
 /// How many corrupt events in a row are taken for a provider that speaks something else.
@@ -144,7 +146,8 @@ impl Translation {
         if self.done() {
             return;
         }
-        let decoded = self.decoder.frame(Frame { event: event.name, data: event.data }, &mut self.events);
+        let data = mended(event.data);
+        let decoded = self.decoder.frame(Frame { event: event.name, data: &data }, &mut self.events);
         self.pass(out);
         match decoded {
             Ok(()) => (self.corrupt, self.understood) = (0, true),

@@ -23,6 +23,7 @@ use crate::dialect::{DialectId, Reply, StreamForm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Outcome;
 use crate::ports::Clock;
+use crate::wire::json_string::mended;
 
 use super::rejection::{self, unreachable};
 use super::reply::{self, passing, stamp, warn};
@@ -122,6 +123,10 @@ pub(super) fn local(
 async fn collect(answer: &Answer<'_>, body: Body, declared: Option<usize>) -> Result<Bytes> {
     body.collect_declared(MAX_ANSWER, declared).await.map_err(|error| match error.kind {
         ErrorKind::PayloadTooLarge => answer.invalid("answered more than the gateway reads whole"),
+        ErrorKind::UpstreamUnavailable => {
+            let message = format!("Provider `{}` broke off its answer. Try again in a moment.", answer.provider);
+            Error { message, ..unreachable(answer.provider, error) }
+        }
         _ => unreachable(answer.provider, error),
     })
 }
@@ -144,7 +149,7 @@ fn deliver_whole(
         finish(response, answer.to, settlement);
         return Ok(());
     }
-    let whole = answer.from.codec().decode_response(&bytes).map_err(|error| {
+    let whole = answer.from.codec().decode_response(&mended(&bytes)).map_err(|error| {
         if let Ok(Some(stated)) = rejection::stated(answer.provider, answer.from, headers, &bytes) {
             return stated;
         }

@@ -1,4 +1,4 @@
-//! The inside of JSON strings: finding what ends a plain run fast, and undoing escapes.
+//! The inside of JSON strings: finding what ends a plain run fast, undoing escapes, and surrogates that stand alone.
 //!
 //! Invariant: [`unescape`] gives equal bytes for equal strings, however they were escaped.
 
@@ -48,6 +48,30 @@ pub fn unescape(inside: &[u8]) -> Cow<'_, [u8]> {
         out.push(plain);
     }
     Cow::Owned(out)
+}
+
+/// JSON text in which every surrogate that stands alone (`"\ud83d"`) is U+FFFD, as encoders of UTF-8 make of it. Clients and
+/// providers that cut a text inside an emoji send such; without this, readers would refuse all of the text around it.
+pub fn mended(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut mended = Cow::Borrowed(text);
+    let mut at = 0;
+    while let Some(skip) = text.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+        let escape = at + skip;
+        let unit = escaped_unit(text, escape);
+        at = escape + if unit.is_some() { 6 } else { 2 };
+        match unit {
+            Some(0xD800..=0xDBFF) if matches!(escaped_unit(text, at), Some(0xDC00..=0xDFFF)) => at += 6,
+            Some(0xD800..=0xDFFF) => mended.to_mut()[escape..at].copy_from_slice(br"\ufffd"),
+            _ => {}
+        }
+    }
+    mended
+}
+
+/// The unit that is escaped (`\u0041`) at `at`, if one is.
+fn escaped_unit(text: &[u8], at: usize) -> Option<u32> {
+    let digits = text.get(at..at + 6)?.strip_prefix(br"\u")?;
+    digits.iter().all(u8::is_ascii_hexdigit).then(|| hex(Some(digits)))
 }
 
 fn hex(digits: Option<&[u8]>) -> u32 {
@@ -122,6 +146,23 @@ mod tests {
         assert_eq!(*unescape(br"\ud83dx"), *b"\xED\xA0\xBDx");
         assert_eq!(*unescape(br"\ud83d\ud83d\ude00"), [b"\xED\xA0\xBD", "😀".as_bytes()].concat());
         assert_eq!(*unescape(br"\ud83d\u0041"), *b"\xED\xA0\xBDA");
+    }
+
+    #[test]
+    fn only_surrogates_that_stand_alone_are_mended() {
+        for (text, whole) in [
+            (r#""\ud83dx""#, r#""\ufffdx""#),
+            (r#""x\uDE00""#, r#""x\ufffd""#),
+            (r#""\ud83d\ud83d\ude00\ude00""#, r#""\ufffd\ud83d\ude00\ufffd""#),
+            (r#""\ud83d\u0041\ud83d""#, r#""\ufffd\u0041\ufffd""#),
+            (r#""\ud83d"#, r#""\ufffd"#),
+        ] {
+            assert_eq!(*mended(text.as_bytes()), *whole.as_bytes(), "{text}");
+        }
+        // Pairs, escaped backslashes and what is no escape stay the same bytes.
+        for text in [r#""\ud83d\ude00\\ud83d\n\"""#, r"\ud8", r"\u", r"\", r"\ud8zz", "plain", ""] {
+            assert!(matches!(mended(text.as_bytes()), Cow::Borrowed(_)), "{text}");
+        }
     }
 
     #[test]
