@@ -65,7 +65,8 @@ pub async fn identify(parts: &Parts, names: &[String], secrets: &dyn SecretStore
     let presented = presented(parts)?.map(|key| Sha256::digest(key.as_bytes()));
     let mut caller = None;
     for name in names {
-        let Some(secret) = secrets.secret(name).await? else { continue };
+        // No store gives an empty secret; one that did would let everybody in who sends an empty key.
+        let Some(secret) = secrets.secret(name).await?.filter(|secret| !secret.expose().is_empty()) else { continue };
         let known = Sha256::digest(secret.expose().as_bytes());
         if presented.as_ref().is_some_and(|presented| same(presented, &known)) {
             caller = Some(Caller::Key(name.clone()));
@@ -120,7 +121,10 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::ports::Secret;
 
     fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = http::Request::builder().uri(uri);
@@ -154,6 +158,24 @@ mod tests {
             assert_eq!(refused.kind, ErrorKind::PermissionDenied);
         }
         assert!(named_by_address(&parts("http://evil.example/v1/models", &[("host", "localhost")])).is_err());
+    }
+
+    /// A store that breaks its contract.
+    struct Careless;
+
+    #[async_trait::async_trait]
+    impl SecretStore for Careless {
+        async fn secret(&self, _: &str) -> Result<Option<Secret>> {
+            Ok(Some(Secret::new("")))
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_lets_nobody_in() {
+        for request in [parts("/", &[("x-api-key", "")]), parts("/?key=", &[]), parts("/", &[])] {
+            let identified = identify(&request, &["KEY".to_owned()], &Careless).now_or_never().expect("memory never waits");
+            assert_eq!(identified.expect_err("nobody").kind, ErrorKind::Unauthenticated);
+        }
     }
 
     #[test]

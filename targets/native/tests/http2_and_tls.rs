@@ -64,6 +64,28 @@ fn a_client_that_knows_speaks_http2_without_tls() {
 }
 
 #[test]
+fn an_http2_request_has_no_more_header_fields_than_another_and_is_refused_alike() {
+    let server = Running::new(echo(), |settings| settings.limits.headers = 20);
+    runtime().block_on(async {
+        let stream = tokio::net::TcpStream::connect(server.address()).await.expect("a server");
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
+        tokio::spawn(connection);
+        for (fields, status) in [(20, 200), (21, 431), (3, 200)] {
+            let mut request = Request::post("http://test/v1/messages");
+            for field in 0..fields {
+                request = request.header("x-field", field);
+            }
+            let request = request.body(Once(Some(Bytes::from("x")))).expect("a request");
+            let response = sender.send_request(request).await.expect("an answer");
+            assert_eq!(response.status().as_u16(), status, "{fields} fields");
+            let body = text(response.into_body()).await;
+            assert_eq!(body.contains("more than 20 header fields"), status == 431, "{body}");
+        }
+    });
+}
+
+#[test]
 fn http1_and_http2_share_a_port() {
     let server = Running::new(echo(), |_| {});
     let mut client = server.client();

@@ -84,6 +84,20 @@ pub(super) fn too_slow(input: &[u8]) -> Box<Refused> {
     Box::new(Refused { request: understood(input), ..*refused(StatusCode::REQUEST_TIMEOUT, message) })
 }
 
+fn too_many(most: usize) -> Box<Refused> {
+    let message = format!("The request has more than {most} header fields. Send fewer.");
+    refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+}
+
+/// Refuses what a head of HTTP/2, which `hyper` reads, may be and one of HTTP/1.1 may not.
+pub(super) fn admit<B>(request: Request<B>, limits: &Limits) -> Result<Request<B>, Box<Refused>> {
+    if request.headers().len() <= limits.headers {
+        return Ok(request);
+    }
+    let (parts, _) = request.into_parts();
+    Err(Box::new(Refused { request: Request::from_parts(parts, ()), ..*too_many(limits.headers) }))
+}
+
 /// The head of a refusal, after which the connection closes.
 pub(super) fn farewell(status: StatusCode, headers: &HeaderMap, length: usize) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status}\r\n").into_bytes();
@@ -147,8 +161,7 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Begun, Box<Refused>> {
         Ok(httparse::Status::Partial) => return Ok(Begun::Partial),
         Ok(httparse::Status::Complete(length)) => length,
         Err(httparse::Error::TooManyHeaders) => {
-            let message = format!("The request has more than {most} header fields. Send fewer.");
-            return Err(refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
+            return Err(too_many(most));
         }
         Err(httparse::Error::Version) => return Err(bad("Only HTTP/1.0, HTTP/1.1 and HTTP/2 are served here.")),
         Err(error) => return Err(bad(format!("The request's head is not valid HTTP/1.1: {error}."))),

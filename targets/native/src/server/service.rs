@@ -34,11 +34,14 @@ pub(super) fn answer(
 ) -> impl Future<Output = Response<Sending>> + use<> {
     let busy = Busy::begin(pulse, server.limits);
     let (limits, version) = (server.limits, request.version());
-    let request = request.map(|incoming| match http_body::Body::is_end_stream(&incoming) {
+    let body = |incoming| match http_body::Body::is_end_stream(&incoming) {
         true => Body::Empty,
         false => Body::stream(Receiving::new(incoming, &limits)),
-    });
-    let exchange = Exchange::start(&server.handler, Inbound { request, peer: Some(peer) });
+    };
+    let exchange = match head::admit(request, &limits) {
+        Ok(request) => Exchange::start(&server.handler, Inbound { request: request.map(body), peer: Some(peer) }),
+        Err(refused) => Exchange::refuse(&server.handler, *refused),
+    };
     let drain = server.drain.clone();
     async move {
         let Answer { mut response, settlement } = exchange.await;
