@@ -176,6 +176,7 @@ pub fn resolve(parts: &Parts) -> Result<Endpoint> {
     }
     match allow(parts.uri.path()) {
         Some(allow) => Err(Error::new(ErrorKind::MethodNotAllowed, format!("{path} takes {allow}, not {}.", parts.method))),
+        None if path.is_empty() => Err(Error::new(ErrorKind::NotFound, not_found(&parts.uri.to_string()))),
         None => Err(Error::new(ErrorKind::NotFound, not_found(path))),
     }
 }
@@ -319,6 +320,12 @@ mod tests {
             resolve(&parts("POST", "/v1beta/models/openrouter/anthropic%2Fclaude:streamGenerateContent?alt=sse", &[])).unwrap();
         assert_eq!(endpoint.model.as_deref(), Some("openrouter/anthropic/claude"));
         assert_eq!((endpoint.stream, endpoint.form), (Some(true), StreamForm::Sse));
+    }
+
+    #[test]
+    fn a_target_that_is_no_path_is_named_whole() {
+        let error = resolve(&parts("GET", "example.com:80", &[])).unwrap_err();
+        assert!(error.message.starts_with("There is nothing at example.com:80."), "{}", error.message);
     }
 
     #[test]

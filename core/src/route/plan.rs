@@ -179,7 +179,8 @@ fn not_found(config: &Config, model: &str) -> Error {
         let name = entry.row.name.as_ref();
         (strsim::jaro_winkler(provider, name), format!("{name}/"))
     });
-    let mut near: Vec<(f64, String)> = models.chain(providers).filter(|(similar, _)| *similar > 0.75).collect();
+    let mut near: Vec<(f64, String)> =
+        models.chain(providers).filter(|(similar, name)| *similar > 0.75 && name != model).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     let near: Vec<String> = near.into_iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
     let help = if near.is_empty() {
@@ -234,6 +235,8 @@ mod tests {
     fn an_unknown_model_names_its_neighbours() {
         let error = plan(&configured(TWO), "demo/ecko").expect_err("no such model");
         assert!(error.message.contains("`demo/echo`"), "{}", error.message);
+        let error = plan(&configured(TWO), "demo/").expect_err("no model is named");
+        assert!(error.message.contains("Did you mean `demo/echo`"), "{}", error.message);
     }
 
     #[test]
