@@ -38,7 +38,7 @@ pub use message::{
     CacheControl, Media, MediaKind, MediaSource, Message, Opaque, Part, Reasoning, Refusal, Role, Signature, Text, ToolCall,
     ToolResult,
 };
-pub use place::Places;
+pub use place::{PartAt, Places};
 pub use replay::replay;
 pub use request::{ChatRequest, Effort, LogProbs, OutputFormat, ReasoningConfig, Sampling};
 pub use response::{ChatResponse, Choice, Finish, FinishReason, TokenLogProb};

@@ -17,6 +17,21 @@ struct Place {
     first: usize,
 }
 
+/// The canonical path of a part of a message, which [`Places::name`] makes the caller's.
+#[derive(Clone, Copy, Debug)]
+pub struct PartAt {
+    /// The message's index.
+    pub message: usize,
+    /// The part's index in it.
+    pub part: usize,
+}
+
+impl fmt::Display for PartAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "messages[{}].content[{}]", self.message, self.part)
+    }
+}
+
 impl fmt::Debug for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("..")

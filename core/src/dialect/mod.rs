@@ -14,6 +14,44 @@
 //!
 //! Invariant: codecs of different dialects know nothing of each other; they meet in [`crate::chat`].
 
+/// What a dialect's files do under the same names everywhere, as part of its [`Dialect`] implementation:
+/// `by_its_files!(stream::Decoder, stream::Encoder, stream::Sniffer);`.
+macro_rules! by_its_files {
+    ($decoder:ty, $encoder:ty, $sniffer:ty) => {
+        fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
+            request::encode(request, target, warnings)
+        }
+
+        fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
+            weight::of(field, value)
+        }
+
+        fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
+            response::decode(body)
+        }
+
+        fn encode_response(&self, response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
+            response::encode(response, reply, warnings)
+        }
+
+        fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
+            Box::new(<$decoder>::default())
+        }
+
+        fn stream_encoder(&self, reply: Reply) -> Box<dyn StreamEncoder> {
+            Box::new(<$encoder>::new(reply))
+        }
+
+        fn stream_sniffer(&self) -> Box<dyn StreamSniffer> {
+            Box::new(<$sniffer>::default())
+        }
+
+        fn decode_error(&self, upstream: Upstream, headers: &HeaderMap) -> Error {
+            error::decode(upstream, headers)
+        }
+    };
+}
+
 pub mod anthropic_messages;
 pub mod driver;
 pub mod gemini;

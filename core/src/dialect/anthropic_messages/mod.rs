@@ -54,6 +54,8 @@ pub const VERSION: &str = "2023-06-01";
 pub struct AnthropicMessages;
 
 impl Dialect for AnthropicMessages {
+    by_its_files!(stream::Decoder, stream::Encoder, stream::Sniffer);
+
     fn id(&self) -> DialectId {
         ME
     }
@@ -95,10 +97,6 @@ impl Dialect for AnthropicMessages {
         request::decode(body)
     }
 
-    fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
-        request::encode(request, target, warnings)
-    }
-
     fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
         match canonical {
             "stop" => "stop_sequences",
@@ -113,40 +111,12 @@ impl Dialect for AnthropicMessages {
         }
     }
 
-    fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
-        weight::of(field, value)
-    }
-
-    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
-        response::decode(body)
-    }
-
-    fn encode_response(&self, response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
-        response::encode(response, reply, warnings)
-    }
-
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::<stream::Decoder>::default()
-    }
-
-    fn stream_encoder(&self, reply: Reply) -> Box<dyn StreamEncoder> {
-        Box::new(stream::Encoder::new(reply))
-    }
-
-    fn stream_sniffer(&self) -> Box<dyn StreamSniffer> {
-        Box::<stream::Sniffer>::default()
-    }
-
     fn usage(&self, body: &[u8]) -> Option<Usage> {
         #[derive(Deserialize)]
         struct Metered {
             usage: usage::Counters,
         }
         serde_json::from_slice::<Metered>(body).ok().map(|metered| metered.usage.usage())
-    }
-
-    fn decode_error(&self, upstream: Upstream, headers: &HeaderMap) -> Error {
-        error::decode(upstream, headers)
     }
 
     fn encode_error(&self, error: &Error, request_id: &str) -> Bytes {

@@ -16,12 +16,11 @@
 //! earlier turns: what was sent of them once is sent so again, or a cached prefix would not be met.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use super::content::{self, Flaw, Reader, UNSIGNED};
 use super::family::Family;
 use super::wire::{self, Content, Str};
-use crate::chat::{Message, Part, Places, Role, WarningCode, Warnings, carry};
+use crate::chat::{Message, Part, PartAt, Places, Role, WarningCode, Warnings, carry};
 use crate::dialect::DialectId;
 use crate::error::{Error, Result};
 
@@ -158,18 +157,6 @@ fn flaw(at: &str, index: usize) -> impl FnOnce(Flaw) -> Error + '_ {
     move |flaw| Error::invalid(format!("{at}.parts[{index}]{}", flaw.at), format!("Malformed part: {}.", flaw.why))
 }
 
-/// The place of a part, for messages.
-struct At {
-    message: usize,
-    part: usize,
-}
-
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "messages[{}].content[{}]", self.message, self.part)
-    }
-}
-
 /// The conversation as Gemini takes it: the system instruction, and the contents.
 pub(super) type Encoded<'a> = (Option<Content<'a>>, Vec<Content<'a>>);
 
@@ -248,7 +235,7 @@ fn push<'a>(contents: &mut Vec<Content<'a>>, role: &'static str, message: &Messa
 fn parts<'a>(message: &'a Message, index: usize, family: Family, warnings: &mut Warnings) -> Result<Vec<wire::Part<'a>>> {
     let mut out = Vec::with_capacity(message.parts.len());
     for (part, content) in message.parts.iter().enumerate() {
-        out.extend(content::encode(content, &At { message: index, part }, Reader::Provider(family), warnings)?);
+        out.extend(content::encode(content, &PartAt { message: index, part }, Reader::Provider(family), warnings)?);
     }
     Ok(out)
 }
@@ -261,7 +248,7 @@ fn system_parts<'a>(
     system: &mut Vec<wire::Part<'a>>,
 ) -> Result<()> {
     for (part, content) in message.parts.iter().enumerate() {
-        let at = At { message: index, part };
+        let at = PartAt { message: index, part };
         if !matches!(content, Part::Text(_)) {
             return Err(Error::unsupported(
                 at.to_string(),
@@ -301,7 +288,7 @@ impl<'a> Results<'a> {
         warnings: &mut Warnings,
     ) -> Result<()> {
         for (part, content) in message.parts.iter().enumerate() {
-            let at = At { message: index, part };
+            let at = PartAt { message: index, part };
             let Part::ToolResult(result) = content else {
                 self.after.extend(content::encode(content, &at, Reader::Provider(family), warnings)?);
                 continue;

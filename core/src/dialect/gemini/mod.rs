@@ -52,6 +52,8 @@ use crate::error::{Error, Result, Upstream};
 pub struct Gemini;
 
 impl Dialect for Gemini {
+    by_its_files!(stream::Decoder, chunks::Encoder, sniff::Sniffer);
+
     fn id(&self) -> DialectId {
         DialectId::Gemini
     }
@@ -93,10 +95,6 @@ impl Dialect for Gemini {
         request::decode(head, body)
     }
 
-    fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
-        request::encode(request, target, warnings)
-    }
-
     fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
         match canonical {
             "temperature" => "generationConfig.temperature",
@@ -120,36 +118,8 @@ impl Dialect for Gemini {
         }
     }
 
-    fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
-        weight::of(field, value)
-    }
-
-    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
-        response::decode(body)
-    }
-
-    fn encode_response(&self, response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
-        response::encode(response, reply, warnings)
-    }
-
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::default())
-    }
-
-    fn stream_encoder(&self, reply: Reply) -> Box<dyn StreamEncoder> {
-        Box::new(chunks::Encoder::new(reply))
-    }
-
-    fn stream_sniffer(&self) -> Box<dyn StreamSniffer> {
-        Box::new(sniff::Sniffer::default())
-    }
-
     fn usage(&self, body: &[u8]) -> Option<Usage> {
         sniff::usage(body)
-    }
-
-    fn decode_error(&self, upstream: Upstream, headers: &HeaderMap) -> Error {
-        error::decode(upstream, headers)
     }
 
     fn encode_error(&self, error: &Error, request_id: &str) -> Bytes {

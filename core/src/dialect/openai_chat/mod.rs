@@ -45,6 +45,8 @@ const DIALECT: DialectId = DialectId::OpenAiChat;
 pub struct OpenAiChat;
 
 impl Dialect for OpenAiChat {
+    by_its_files!(stream::Decoder, stream::Encoder, stream::Sniffer);
+
     fn id(&self) -> DialectId {
         DIALECT
     }
@@ -77,10 +79,6 @@ impl Dialect for OpenAiChat {
         request::decode(body)
     }
 
-    fn encode_request(&self, request: &ChatRequest, target: Target<'_>, warnings: &mut Warnings) -> Result<EncodedRequest> {
-        request::encode(request, target, warnings)
-    }
-
     fn parameter<'a>(&self, canonical: &'a str) -> &'a str {
         match canonical {
             "reasoning" | "reasoning.effort" | "reasoning.budget_tokens" => "reasoning_effort",
@@ -88,32 +86,8 @@ impl Dialect for OpenAiChat {
         }
     }
 
-    fn weight(&self, field: &str, value: &serde_json::Value) -> Weight {
-        weight::of(field, value)
-    }
-
     fn form(&self, request: &ChatRequest, reply: &mut Reply) {
         reply.function_call = request.extra.field(DIALECT, weight::FUNCTIONS).is_some();
-    }
-
-    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse> {
-        response::decode(body)
-    }
-
-    fn encode_response(&self, response: &ChatResponse, reply: &Reply, warnings: &mut Warnings) -> Bytes {
-        response::encode(response, reply, warnings)
-    }
-
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::default())
-    }
-
-    fn stream_encoder(&self, reply: Reply) -> Box<dyn StreamEncoder> {
-        Box::new(stream::Encoder::new(reply))
-    }
-
-    fn stream_sniffer(&self) -> Box<dyn StreamSniffer> {
-        Box::new(stream::Sniffer::default())
     }
 
     fn usage(&self, body: &[u8]) -> Option<Usage> {
@@ -122,10 +96,6 @@ impl Dialect for OpenAiChat {
             usage: Option<usage::WireUsage>,
         }
         serde_json::from_slice::<Ending>(body).ok()?.usage.map(usage::WireUsage::buckets)
-    }
-
-    fn decode_error(&self, upstream: Upstream, headers: &HeaderMap) -> Error {
-        error::decode(upstream, headers)
     }
 
     fn encode_error(&self, error: &Error, _request_id: &str) -> Bytes {

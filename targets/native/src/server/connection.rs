@@ -11,14 +11,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::drain::{Entered, Phase};
 use super::gate::{Gate, Pulse};
+use super::service::Sending;
 use super::{Shared, service};
 use crate::net::Stream;
 use crate::timer::{self, Timer};
@@ -67,30 +70,16 @@ pub(super) async fn serve(server: Arc<Shared>, tcp: TcpStream, peer: IpAddr, _en
 
 async fn serve_http1(server: &Arc<Shared>, gate: Gate, peer: IpAddr, pulse: Pulse, timer: Timer) {
     let limits = server.limits;
-    let service = {
-        let (server, pulse) = (server.clone(), pulse.clone());
-        service_fn(move |request| {
-            let answer = service::answer(&server, request, peer, &pulse);
-            async { Ok::<_, Infallible>(answer.await) }
-        })
-    };
     // The gate has checked sizes; here they only must not be smaller.
     let connection = http1::Builder::new()
         .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER))
         .max_headers(limits.headers)
-        .serve_connection(TokioIo::new(gate), service);
+        .serve_connection(TokioIo::new(gate), answers(server, peer, &pulse));
     drive(server, &pulse, timer, connection, |connection| connection.graceful_shutdown()).await;
 }
 
 async fn serve_http2(server: &Arc<Shared>, stream: Stream, peer: IpAddr, pulse: Pulse) {
     let limits = server.limits;
-    let service = {
-        let (server, pulse) = (server.clone(), pulse.clone());
-        service_fn(move |request| {
-            let answer = service::answer(&server, request, peer, &pulse);
-            async { Ok::<_, Infallible>(answer.await) }
-        })
-    };
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
@@ -99,9 +88,27 @@ async fn serve_http2(server: &Arc<Shared>, stream: Stream, peer: IpAddr, pulse: 
         .initial_connection_window_size(4 * WINDOW)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIME)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), answers(server, peer, &pulse));
     let timer = Timer::at(timer::after(limits.header_time));
     drive(server, &pulse, timer, connection, |connection| connection.graceful_shutdown()).await;
+}
+
+/// What answers a connection's requests.
+fn answers(
+    server: &Arc<Shared>,
+    peer: IpAddr,
+    pulse: &Pulse,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Sending>,
+    Error = Infallible,
+    Future: Future<Output = Result<Response<Sending>, Infallible>> + Send + 'static,
+> + use<> {
+    let (server, pulse) = (server.clone(), pulse.clone());
+    service_fn(move |request| {
+        let answer = service::answer(&server, request, peer, &pulse);
+        async { Ok(answer.await) }
+    })
 }
 
 /// Polls a connection to its end. Tells it, once, that the server drains; gives it up when its time is over.

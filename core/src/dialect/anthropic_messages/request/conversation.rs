@@ -14,7 +14,6 @@
 //! | tool call ids with other characters than `[A-Za-z0-9_-]` | rewritten, the same in call and result |
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -22,7 +21,9 @@ use sha2::{Digest, Sha256};
 use super::super::ME;
 use super::super::generation::Generation;
 use super::super::wire::{self, Block, Cache, Fields};
-use crate::chat::{Extra, Media, MediaKind, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult, WarningCode, Warnings};
+use crate::chat::{
+    Extra, Media, MediaKind, Message, Part, PartAt, Reasoning, Role, Text, ToolCall, ToolResult, WarningCode, Warnings,
+};
 use crate::dialect::Target;
 use crate::error::{Error, Result};
 
@@ -41,19 +42,6 @@ pub(super) struct Conversation<'a> {
     pub(super) unproven_call: bool,
     /// Names of tools called in earlier turns, in order of their first call.
     pub(super) called: Vec<&'a str>,
-}
-
-/// Where a part is, for warnings and errors.
-#[derive(Clone, Copy)]
-struct At {
-    message: usize,
-    part: usize,
-}
-
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "messages[{}].content[{}]", self.message, self.part)
-    }
 }
 
 /// Encodes `messages` for `target`.
@@ -114,7 +102,7 @@ impl<'a> Writer<'a, '_, '_> {
             }
         };
         for (part, content) in message.parts.iter().enumerate() {
-            let at = At { message: index, part };
+            let at = PartAt { message: index, part };
             match content {
                 Part::Text(part) => {
                     let block = self.text(part, at);
@@ -137,7 +125,7 @@ impl<'a> Writer<'a, '_, '_> {
         }
         let mut calls = 0;
         for (part, content) in message.parts.iter().enumerate() {
-            let at = At { message: index, part };
+            let at = PartAt { message: index, part };
             match content {
                 Part::ToolResult(result) => {
                     let block = self.tool_result(result, at)?;
@@ -197,7 +185,7 @@ impl<'a> Writer<'a, '_, '_> {
     }
 
     /// Encodes a part that stands alike in messages and in tool results.
-    fn block(&mut self, part: &'a Part, role: &'static str, at: At) -> Result<Option<Block<'a>>> {
+    fn block(&mut self, part: &'a Part, role: &'static str, at: PartAt) -> Result<Option<Block<'a>>> {
         Ok(match part {
             Part::Text(text) => self.text(text, at),
             Part::Refusal(refusal) => (!refusal.text.trim().is_empty()).then(|| Block::text(refusal.text.as_str())),
@@ -218,7 +206,7 @@ impl<'a> Writer<'a, '_, '_> {
         })
     }
 
-    fn text(&mut self, text: &'a Text, at: At) -> Option<Block<'a>> {
+    fn text(&mut self, text: &'a Text, at: PartAt) -> Option<Block<'a>> {
         foreign(&text.extra, self.warnings, || at.to_string());
         if text.text.trim().is_empty() {
             return None;
@@ -227,7 +215,7 @@ impl<'a> Writer<'a, '_, '_> {
         Some(Block::Text { text: text.text.as_str().into(), cache_control: text.cache.as_ref().map(Cache), extra })
     }
 
-    fn reasoning(&mut self, reasoning: &'a Reasoning, at: At) -> Option<Block<'a>> {
+    fn reasoning(&mut self, reasoning: &'a Reasoning, at: PartAt) -> Option<Block<'a>> {
         match &reasoning.signature {
             Some(signature) if signature.dialect == ME && reasoning.redacted => {
                 Some(Block::RedactedThinking { data: signature.data.as_str().into() })
@@ -266,7 +254,7 @@ impl<'a> Writer<'a, '_, '_> {
         })
     }
 
-    fn tool_result(&mut self, result: &'a ToolResult, at: At) -> Result<Block<'a>> {
+    fn tool_result(&mut self, result: &'a ToolResult, at: PartAt) -> Result<Block<'a>> {
         foreign(&result.extra, self.warnings, || at.to_string());
         let mut content = Vec::with_capacity(result.content.len());
         for part in &result.content {
@@ -281,7 +269,7 @@ impl<'a> Writer<'a, '_, '_> {
         })
     }
 
-    fn media(&mut self, media: &'a Media, at: At) -> Result<Block<'a>> {
+    fn media(&mut self, media: &'a Media, at: PartAt) -> Result<Block<'a>> {
         foreign(&media.extra, self.warnings, || at.to_string());
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
             self.warnings.dropped(format!("{at}.detail"), "no choice of resolution");
