@@ -3,6 +3,8 @@
 //! A step runs without a pause between reading the state and writing it, so the object's commands have one serial
 //! history; the runtime holds the answer back until the write is durable.
 //!
+//! A step that leaves the state as it was writes nothing.
+//!
 //! Expiry is by value: a state past it does not exist. An alarm some time later only gives the storage back.
 
 use std::cell::Cell;
@@ -95,16 +97,18 @@ impl CellObject {
         let now = RuntimeClock.now();
         let state = self.read()?.filter(|(_, expires)| expires.is_none_or(|expires| expires > now));
         let version = step.step(state.as_ref().map(|(state, _)| &state[..]), command, now).map_err(Failure::Step)?;
+        let same = state.as_ref().map(|(state, expires)| (&state[..], *expires))
+            == version.state.as_deref().map(|next| (next, version.expires));
         match &version.state {
+            _ if same => {}
             Some(next) => {
                 let expires = version.expires.map_or(SqlStorageValue::Null, |expires| SqlStorageValue::Float(expires.0 as f64));
                 let values = vec![SqlStorageValue::Blob(next.to_vec()), expires];
                 self.sql.exec("INSERT OR REPLACE INTO cell (id, state, expires) VALUES (1, ?, ?)", values)?;
             }
-            None if state.is_some() => {
+            None => {
                 self.sql.exec("DELETE FROM cell", None)?;
             }
-            None => {}
         }
         Ok(version)
     }

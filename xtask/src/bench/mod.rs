@@ -3,6 +3,7 @@
 //! One file a target. A figure is a ratio against a reference of the same run wherever there is one: absolute numbers belong
 //! to the machine. `--publish` writes a target's table between its markers in `docs/performance.md`.
 
+mod cloudflare;
 pub(crate) mod native;
 
 use crate::{Options, workspace};
@@ -11,7 +12,7 @@ use crate::{Options, workspace};
 type Measured = (&'static str, fn(&Options) -> bool);
 
 /// Targets other than native, each with its own figures.
-const TARGETS: &[Measured] = &[];
+const TARGETS: &[Measured] = &[("cloudflare", cloudflare::run)];
 
 /// Measures a target, by default the native server; says whether everything ran. Missing a goal is a result, not a failure.
 pub(crate) fn run(options: &Options) -> bool {

@@ -1,0 +1,327 @@
+//! `cargo xtask bench cloudflare`: the deployed Worker on the runtime alone, beside a Worker that does nothing.
+//!
+//! One `workerd` process serves both on one core, with the mock provider and the load generator of `bench/` on another.
+//! CPU time is the process's own, so a busy machine blurs it less than it blurs latencies; the ratio to the Worker
+//! that does nothing, measured in turn with it, blurs least.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::Options;
+use crate::report::{Broken, Report};
+use crate::run::{ask, cargo, command};
+use crate::target::cloudflare;
+use crate::workspace;
+
+/// Addresses of `workerd.capnp`, and of the mock provider.
+const NOTHING: &str = "http://127.0.0.1:9301/";
+const GATEWAY: &str = "http://127.0.0.1:9302/v1/chat/completions";
+const HEALTH: &str = "http://127.0.0.1:9302/health";
+const CELLS: &str = "http://127.0.0.1:9303/";
+const MOCK: &str = "127.0.0.1:9100";
+const KEY: &str = "authorization: Bearer bench-caller";
+const WORKER_CORE: &str = "0";
+const LOAD_CORE: &str = "1";
+/// Commands to one cell when its rate is measured, and at once when none may be lost.
+const COMMANDS: u32 = 3000;
+const AT_ONCE: u32 = 1000;
+/// How often a start is measured.
+const STARTS: u32 = 7;
+
+/// What was measured, in the order of the rounds.
+#[derive(Default)]
+struct Seen {
+    nothing: Vec<f64>,
+    unary: Vec<f64>,
+    proxied: Vec<f64>,
+    chunk: Vec<f64>,
+    cell_rate: Vec<f64>,
+    lost: u32,
+    start: f64,
+    gzip: f64,
+}
+
+/// Measures; says whether everything ran. Missing a figure's goal is a result, not a failure.
+pub(crate) fn run(options: &Options) -> bool {
+    let mut report = Report::new("bench", options);
+    let _ = steps(&mut report, options);
+    report.end()
+}
+
+fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
+    cloudflare::install(report)?;
+    cloudflare::build(report)?;
+    let mut seen = Seen::default();
+    report.check("size", || {
+        seen.gzip = cloudflare::gzip_kib()?;
+        Ok(format!("{:.0} KiB", seen.gzip))
+    })?;
+    report.command(
+        "build the load generator",
+        cargo(&["build", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--target-dir", "bench/target"]),
+    )?;
+    let folder = workspace::scratch().join("bench-cloudflare");
+    report.check("lay out", || lay_out(&folder))?;
+    report.check("starts", || {
+        seen.start = starts(&folder)?;
+        Ok(format!("{:.0} ms more than a Worker that does nothing", seen.start))
+    })?;
+    report.check("measure", || {
+        let _mock = mock()?;
+        let runtime = runtime(&folder, "config")?;
+        wait_for(HEALTH)?;
+        for _ in 0..options.rounds {
+            round(&runtime, &mut seen)?;
+        }
+        Ok(String::new())
+    })?;
+    report.check("measure cells", || {
+        let _runtime = urgent_runtime(&folder, "config")?;
+        wait_for(HEALTH)?;
+        cells(options.rounds, &mut seen)
+    })?;
+    let table = tabulate(&seen);
+    println!("\n{table}");
+    if options.publish {
+        report.check("publish", || super::publish("cloudflare", &said(&table)))?;
+    }
+    Ok(())
+}
+
+/// Puts what `workerd.capnp` embeds beside it.
+fn lay_out(folder: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder.join("state")).map_err(failed)?;
+    let sources = [(cloudflare::host().join("bench"), &["nothing.js", "cells.js", "workerd.capnp", "edgeway.toml"][..])];
+    let built = [(cloudflare::folder().join("build"), &["index.js", "index_bg.wasm"][..])];
+    for (from, names) in sources.into_iter().chain(built) {
+        for name in names {
+            std::fs::copy(from.join(name), folder.join(name)).map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    // The same runtime with nothing but the Worker that does nothing, and with nothing but the gateway.
+    let text = std::fs::read_to_string(folder.join("workerd.capnp")).map_err(failed)?;
+    for only in ["nothing", "gateway"] {
+        let kept = |line: &&str| {
+            let other = ["nothing", "gateway", "cells"]
+                .into_iter()
+                .any(|name| name != only && line.contains(&format!("(name = \"{name}\"")));
+            !other
+        };
+        let text: Vec<&str> = text.lines().filter(kept).collect();
+        std::fs::write(folder.join(format!("{only}.capnp")), text.join("\n")).map_err(failed)?;
+    }
+    std::fs::rename(folder.join("workerd.capnp"), folder.join("config.capnp")).map_err(failed)?;
+    Ok(String::new())
+}
+
+/// A process that ends with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn on_core(core: &str, program: &Path, arguments: &[&str], folder: &Path) -> Result<Running, String> {
+    start(&["taskset", "-c", core], program, arguments, folder)
+}
+
+/// Starts a program under another. What the other replaces itself by keeps the process id.
+fn start(under: &[&str], program: &Path, arguments: &[&str], folder: &Path) -> Result<Running, String> {
+    let mut command = Command::new(under[0]);
+    command.args(&under[1..]).arg(program).args(arguments).current_dir(folder);
+    let log = std::fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
+    let errors = log.try_clone().map_err(|error| error.to_string())?;
+    let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
+    child.map(Running).map_err(|error| format!("{} {}: {error}", under[0], program.display()))
+}
+
+/// The runtime at real-time priority where that is allowed (root): for what waits more than it computes, so that what
+/// else the machine does is not taken for the runtime's own time.
+fn urgent_runtime(folder: &Path, config: &str) -> Result<Running, String> {
+    let urgent = ["chrt", "-r", "1", "taskset", "-c", WORKER_CORE];
+    let under = if ask(command("chrt", &["-r", "1", "true"])).is_ok() { &urgent[..] } else { &urgent[3..] };
+    start(under, &cloudflare::workerd()?, &["serve", &format!("{config}.capnp")], folder)
+}
+
+fn runtime(folder: &Path, config: &str) -> Result<Running, String> {
+    on_core(WORKER_CORE, &cloudflare::workerd()?, &["serve", &format!("{config}.capnp")], folder)
+}
+
+fn gwbench() -> PathBuf {
+    workspace::root().join("bench/target/release/gwbench")
+}
+
+fn mock() -> Result<Running, String> {
+    let folder = workspace::scratch().join("bench-cloudflare-mock");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let mock = on_core(LOAD_CORE, &gwbench(), &["mock", "--listen", MOCK], &folder)?;
+    wait_for(&format!("http://{MOCK}/__stats"))?;
+    Ok(mock)
+}
+
+fn fetch(url: &str) -> Result<String, String> {
+    ask(command("curl", &["-sf", "--max-time", "60", url]))
+}
+
+/// Asks until there is an answer; says how long that took.
+fn wait_for(url: &str) -> Result<Duration, String> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(20) {
+        if fetch(url).is_ok() {
+            return Ok(begun.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Err(format!("{url} gives no answer"))
+}
+
+/// Milliseconds from the runtime's start to the gateway's first answer, less the same for a Worker that does nothing.
+fn starts(folder: &Path) -> Result<f64, String> {
+    let (mut gateway, mut nothing) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        for (config, url, times) in [("nothing", NOTHING, &mut nothing), ("gateway", HEALTH, &mut gateway)] {
+            let _running = urgent_runtime(folder, config)?;
+            times.push(wait_for(url)?.as_secs_f64() * 1e3);
+        }
+    }
+    Ok(median(&mut gateway) - median(&mut nothing))
+}
+
+/// One measurement of everything that is a request, in turn.
+fn round(runtime: &Running, seen: &mut Seen) -> Result<(), String> {
+    let body = cloudflare::host().join("bench/request.json").to_string_lossy().into_owned();
+    let unary = ["--body-file", body.as_str(), "--header", KEY];
+    let proxied = ["--model", "openai/gpt-4.1-mini", "--header", KEY];
+    let stream = [&["--stream"], &proxied[..]].concat();
+    seen.nothing.push(load(runtime, "closed", 8, NOTHING, "", &unary, "/cpu_us_per_req")?);
+    seen.unary.push(load(runtime, "closed", 8, GATEWAY, "", &unary, "/cpu_us_per_req")?);
+    seen.proxied.push(load(runtime, "closed", 8, GATEWAY, "size=200", &proxied, "/cpu_us_per_req")?);
+    seen.chunk.push(load(runtime, "sse", 4, GATEWAY, "chunks=100&flush=1", &stream, "/cpu_us_per_chunk")?);
+    Ok(())
+}
+
+fn load(
+    runtime: &Running,
+    mode: &str,
+    connections: u32,
+    url: &str,
+    mock: &str,
+    more: &[&str],
+    figure: &str,
+) -> Result<f64, String> {
+    if !mock.is_empty() {
+        fetch(&format!("http://{MOCK}/__set?{mock}"))?;
+    }
+    let (pid, connections) = (runtime.0.id().to_string(), connections.to_string());
+    let generator = gwbench().to_string_lossy().into_owned();
+    let fixed = [
+        "-c",
+        LOAD_CORE,
+        &generator,
+        "load",
+        mode,
+        "--pid",
+        &pid,
+        "--url",
+        url,
+        "--conns",
+        &connections,
+        "--secs",
+        "4",
+        "--warm",
+        "2",
+    ];
+    let line = ask(command("taskset", &[&fixed[..], more].concat()))?;
+    let value: Value = serde_json::from_str(&line).map_err(|error| format!("{error} in {line}"))?;
+    let failed = value["bad"].as_f64().unwrap_or(0.0) + value["io_err"].as_f64().unwrap_or(0.0);
+    if failed > 0.0 {
+        return Err(format!("{failed} requests to {url} failed: {}", value["first_bad"]));
+    }
+    value.pointer(figure).and_then(Value::as_f64).ok_or(format!("{url} has no {figure}: {line}"))
+}
+
+/// The rate of one object's commands, and how many of many at once are lost.
+fn cells(rounds: u32, seen: &mut Seen) -> Result<String, String> {
+    let drive = |cell: &str, count: u32, at_once: u32| -> Result<(f64, u32), String> {
+        let answer = fetch(&format!("{CELLS}?cell={cell}&count={count}&at_once={at_once}"))?;
+        let value: Value = serde_json::from_str(&answer).map_err(|error| format!("{error} in {answer}"))?;
+        let charged =
+            value["charged"].as_u64().and_then(|charged| u32::try_from(charged).ok()).ok_or(format!("no charge in {answer}"))?;
+        Ok((value["milliseconds"].as_f64().unwrap_or(f64::INFINITY), charged))
+    };
+    for round in 0..rounds {
+        let (milliseconds, charged) = drive(&format!("rate-{round}"), COMMANDS, 16)?;
+        seen.cell_rate.push(f64::from(COMMANDS) * 1e3 / milliseconds);
+        seen.lost += COMMANDS - charged;
+    }
+    let (_, charged) = drive("at-once", AT_ONCE, AT_ONCE)?;
+    seen.lost += AT_ONCE - charged;
+    Ok(String::new())
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match (values.len(), values.len() / 2) {
+        (0, _) => f64::NAN,
+        (length, middle) if length % 2 == 1 => values[middle],
+        (_, middle) => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+fn tabulate(seen: &Seen) -> String {
+    let middle = |values: &[f64]| median(&mut values.to_vec());
+    let nothing = middle(&seen.nothing);
+    let rows = [
+        ("authenticated answer of the gateway's own, CPU", "x nothing", middle(&seen.unary) / nothing, 1, "<= 4", "<= 3"),
+        ("small answer of a provider passed through, CPU", "x nothing", middle(&seen.proxied) / nothing, 1, "<= 16", "<= 6"),
+        ("chunk of a stream passed through, CPU", "µs", middle(&seen.chunk), 0, "<= 80", "<= 10"),
+        ("the Worker that does nothing, CPU", "µs", nothing, 0, "", ""),
+        ("size as uploaded, gzip", "KiB", seen.gzip, 0, "<= 1000", "<= 600"),
+        ("start, beyond that of a Worker that does nothing", "ms", seen.start, 0, "<= 100", "<= 65"),
+        ("commands to one cell, durable", "/s", middle(&seen.cell_rate), 0, ">= 300", ">= 400"),
+        ("commands lost, of 1,000 at once and of all those", "", f64::from(seen.lost), 0, "0", "0"),
+    ];
+    let mut out = String::from("| figure | unit | measured | at least | aim |\n|---|---|---|---|---|\n");
+    for (title, unit, value, digits, least, aim) in rows {
+        out.push_str(&format!("| {title} | {unit} | {value:.digits$} | {least} | {aim} |\n"));
+    }
+    out
+}
+
+fn said(table: &str) -> String {
+    let commit = ask(command("git", &["log", "-1", "--format=%h, %cs"])).unwrap_or_default();
+    format!("Measured at commit {}, on workerd {}, one core of its own.\n\n{table}", commit.trim(), cloudflare::RUNTIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_ratios_of_medians() {
+        let seen = Seen {
+            nothing: vec![50.0, 90.0, 60.0],
+            unary: vec![120.0],
+            proxied: vec![300.0, 420.0],
+            chunk: vec![62.4],
+            cell_rate: vec![431.0],
+            lost: 0,
+            start: 61.2,
+            gzip: 743.9,
+        };
+        let table = tabulate(&seen);
+        for row in
+            ["CPU | x nothing | 2.0 | <= 4", "CPU | x nothing | 6.0 | <= 16", "CPU | µs | 62 |", "KiB | 744 |", "/s | 431 |"]
+        {
+            assert!(table.contains(row), "{row} in {table}");
+        }
+    }
+}
