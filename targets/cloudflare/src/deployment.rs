@@ -144,8 +144,9 @@ impl Refusal {
             0 | 1 => String::new(),
             all => format!(" (and {} more, in the log)", all - 1),
         };
-        let error = Error::new(ErrorKind::Misconfigured, format!("The gateway is misconfigured: {first}{more}."));
-        json(StatusCode::SERVICE_UNAVAILABLE, endpoint::guess_dialect(&parts).codec().encode_error(&error, "").into())
+        // Not `Misconfigured`, which is about one request: nothing is served here until somebody puts it right.
+        let error = Error::new(ErrorKind::Overloaded, format!("The gateway is misconfigured: {first}{more}."));
+        json(error.status(), endpoint::guess_dialect(&parts).codec().encode_error(&error, "").into())
     }
 }
 

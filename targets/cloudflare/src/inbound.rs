@@ -11,6 +11,8 @@ use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen::prelude::*;
 use worker::worker_sys::web_sys;
 
+use crate::ports::words;
+
 /// A body that says to be at most this long is read in one piece, which costs one turn of the event loop instead of many.
 const ONE_PIECE: usize = 1 << 20;
 
@@ -85,7 +87,7 @@ pub(crate) fn bytes(array: JsValue) -> Bytes {
 }
 
 fn broken_off(error: JsValue) -> Error {
-    Error::new(ErrorKind::InvalidRequest, "The request's body broke off.").source(format_args!("{error:?}"))
+    Error::new(ErrorKind::InvalidRequest, "The request's body broke off.").source(words(&error))
 }
 
 /// Resolves when the caller goes away. Needs the compatibility flag `enable_request_signal`.

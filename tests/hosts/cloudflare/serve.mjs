@@ -8,10 +8,10 @@
 
 import { readFileSync } from "node:fs";
 import net from "node:net";
-import { dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { fileURLToPath } from "node:url";
 import { Miniflare } from "miniflare";
+import { around, build, edgeway } from "./worker.mjs";
 
 // Milliseconds in which nothing must have moved before the end, and after which it comes all the same.
 const QUIET = 100;
@@ -19,7 +19,6 @@ const LONGEST_END = 5000;
 // How long a request that came just before its caller went away has to arrive.
 const LAST_BYTES = 20;
 
-const here = dirname(fileURLToPath(import.meta.url));
 const { values: options } = parseArgs({
   options: {
     config: { type: "string" },
@@ -30,8 +29,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const built = options.suite ? "build-suite" : "build";
-const worker = resolve(options.worker ?? join(here, "../../../targets/cloudflare", built));
+const folder = options.worker ? resolve(options.worker) : build(options.suite ? "build-suite" : "build");
 const texts = { ...process.env };
 if (options.config !== undefined) texts.EDGEWAY_CONFIG = readFileSync(options.config, "utf8");
 
@@ -48,36 +46,7 @@ function printed({ level, message }) {
   (level === "log" ? process.stdout : process.stderr).write(`${message}\n`);
 }
 
-const bound = {
-  kvNamespaces: { KV: "kv" },
-  durableObjects: { CELLS: { className: "CellObject", useSQLite: true } },
-  r2Buckets: { BLOBS: "blobs" },
-  queueProducers: { EVENTS: { queueName: "events" } },
-};
-for (const bindings of Object.values(bound)) for (const name of options.without) delete bindings[name];
-
-const runtime = new Miniflare({
-  name: "edgeway",
-  modules: true,
-  modulesRoot: worker,
-  scriptPath: join(worker, "index.js"),
-  modulesRules: [
-    { type: "ESModule", include: ["**/*.js"] },
-    { type: "CompiledWasm", include: ["**/*.wasm"] },
-  ],
-  compatibilityDate: "2026-04-01",
-  compatibilityFlags: ["enable_request_signal", "global_fetch_strictly_public"],
-  bindings: texts,
-  ...bound,
-  host: "127.0.0.1",
-  port: 0,
-  cf: false,
-  // Straight to the Worker: Miniflare's own front would answer for it and keep its connections.
-  unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
-  defaultPersistRoot: options.state && resolve(options.state),
-  structuredWorkerdLogs: true,
-  handleStructuredLogs: printed,
-});
+const runtime = new Miniflare({ ...edgeway(folder, texts, options.without), ...around(options.state, printed) });
 
 // The cloud's front cancels the request of a caller who closes the connection. The runtime by itself cannot tell that
 // from one who only has nothing more to say, so this front resets its connection to the runtime.

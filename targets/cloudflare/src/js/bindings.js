@@ -6,7 +6,6 @@ function kind(value) {
   if (typeof value === "string") return "text";
   if (value === null || typeof value !== "object") return "json";
   const name = value.constructor?.name;
-  if (name === "Object" || name === "Array") return "json";
   if (name === "Fetcher") return "service";
   const can = (method) => typeof value[method] === "function";
   if (can("idFromName")) return "objects";
@@ -14,7 +13,7 @@ function kind(value) {
   if (can("getWithMetadata")) return "kv";
   if (can("sendBatch")) return "queue";
   if (can("writeDataPoint")) return "dataset";
-  return "other";
+  return name === "Object" || name === "Array" ? "json" : "other";
 }
 
 // Triples of name, kind and, for texts and JSON, the text.

@@ -1,7 +1,7 @@
 // Workers KV, Durable Objects, R2 and Queues, as narrow as the ports that they serve.
 //
 // Expiries are microseconds since the epoch; they are kept beside the value, because Workers KV rounds them up to a
-// minute and R2 has none.
+// minute and R2 has none. Everything that Rust awaits is async, so that what is thrown at once is a rejection as well.
 
 // A value and its expiry, or null.
 export async function kvFetch(kv, key) {
@@ -9,11 +9,11 @@ export async function kvFetch(kv, key) {
   return value === null ? null : [new Uint8Array(value), metadata?.expires];
 }
 
-export function kvPut(kv, key, value, expires, ttl) {
+export async function kvPut(kv, key, value, expires, ttl) {
   return kv.put(key, value, expires === undefined ? {} : { expirationTtl: ttl, metadata: { expires } });
 }
 
-export function kvDelete(kv, key) {
+export async function kvDelete(kv, key) {
   return kv.delete(key);
 }
 
@@ -38,27 +38,27 @@ export async function blobFetch(bucket, key) {
   return object === null ? null : [object.body.getReader(), expiry(object)];
 }
 
-export function blobPut(bucket, key, bytes, expires) {
+export async function blobPut(bucket, key, bytes, expires) {
   return bucket.put(key, bytes, kept(expires));
 }
 
-export function blobBegin(bucket, key, expires) {
+export async function blobBegin(bucket, key, expires) {
   return bucket.createMultipartUpload(key, kept(expires));
 }
 
-export function blobPart(upload, number, bytes) {
+export async function blobPart(upload, number, bytes) {
   return upload.uploadPart(number, bytes);
 }
 
-export function blobComplete(upload, parts) {
+export async function blobComplete(upload, parts) {
   return upload.complete(parts);
 }
 
-export function blobAbort(upload) {
+export async function blobAbort(upload) {
   return upload.abort();
 }
 
-export function blobDelete(bucket, key) {
+export async function blobDelete(bucket, key) {
   return bucket.delete(key);
 }
 
@@ -70,7 +70,7 @@ export async function blobPurge(bucket, cursor, now) {
   return page.truncated ? page.cursor : undefined;
 }
 
-export function queueSend(queue, line) {
+export async function queueSend(queue, line) {
   return queue.send(line, { contentType: "text" });
 }
 

@@ -22,6 +22,7 @@ use worker::js_sys::Uint8Array;
 use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen::prelude::*;
 
+use super::words;
 use crate::inbound::{self, bytes};
 use crate::live::Live;
 use crate::{address, outbound};
@@ -154,7 +155,7 @@ async fn next(open: Option<Open>) -> Option<(Result<Bytes>, Option<Open>)> {
 
 /// What `js/exchange.js` throws.
 fn failed(error: JsValue) -> Error {
-    let said = error.as_string().unwrap_or_else(|| format!("{error:?}"));
+    let said = words(&error);
     match said.split_once(' ') {
         Some(("late", phase)) => Error::new(ErrorKind::UpstreamTimeout, "The provider did not answer in time.")
             .source(format_args!("the limit `{phase}` has passed")),

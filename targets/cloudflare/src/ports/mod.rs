@@ -11,7 +11,7 @@ mod secrets;
 
 use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::ports::Timestamp;
-use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::{JsCast, JsValue};
 
 pub(crate) use blobs::Blobs;
 pub(crate) use cells::{Cells, fail};
@@ -24,9 +24,16 @@ pub(crate) use secrets::Secrets;
 
 /// A store that did not do what it was asked.
 fn away(what: &str, error: &JsValue) -> Error {
-    let said = error.as_string().unwrap_or_else(|| format!("{error:?}"));
     Error::new(ErrorKind::Overloaded, "A store of the gateway is not available. Try again in a moment.")
-        .source(format_args!("{what}: {said}"))
+        .source(format_args!("{what}: {}", words(error)))
+}
+
+/// What was thrown, in its own words, without the stack.
+pub(crate) fn words(thrown: &JsValue) -> String {
+    match thrown.dyn_ref::<worker::js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
+    }
 }
 
 /// A moment as JavaScript's numbers hold it exactly until the year 2255; undefined for none.
