@@ -17,10 +17,11 @@ pub(crate) fn run(name: &str, options: &Options) -> bool {
     report.end()
 }
 
-/// Prepares a target and runs the suite's cases on it.
+/// Prepares a target and runs the suite's cases on it; with all of them, what only this target is tried for.
 fn on(report: &mut Report, target: &Target, words: &[&str]) -> Result<(), Broken> {
     let launcher = (target.prepare)(report)?;
-    cases(report, target.name, words, Some(&launcher))
+    cases(report, target.name, words, Some(&launcher))?;
+    if words.is_empty() { target::own_tests(report, target) } else { Ok(()) }
 }
 
 /// Runs the suite's cases for a target: all, or those whose names begin with a word (`passthrough`, `faults/not_json`).

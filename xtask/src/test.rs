@@ -36,6 +36,7 @@ fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
         if target.name != "native" {
             conform::cases(report, target.name, &[], Some(&launcher))?;
         }
+        target::own_tests(report, target)?;
         sdk::clients(report, target, &launcher)?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::Launcher;
 use crate::install;
 use crate::report::{Broken, Report};
 use crate::run::{ask, cargo, command};
-use crate::workspace;
+use crate::{tally, workspace};
 
 /// Tools, their versions, and whether they build with their own lock file. `wasm-bindgen` must be the version that
 /// `targets/cloudflare/Cargo.toml` names.
@@ -39,6 +39,13 @@ pub(crate) fn prepare(report: &mut Report) -> Result<Launcher, Broken> {
     let command = vec![node, host().join("serve.mjs").to_string_lossy().into_owned()];
     let suite = [&command[..], &["--suite".to_owned()]].concat();
     Ok(Launcher { command, suite, keep: true, ..Launcher::default() })
+}
+
+/// Bindings that are missing, wrong or away, and a cell whose process is killed.
+pub(crate) fn faults(report: &mut Report) -> Result<(), Broken> {
+    let mut test = command("node", &["--test", "faults.test.mjs"]);
+    test.current_dir(host());
+    report.tests("faults on workerd", test, tally::node)
 }
 
 /// The tools that build a Worker, and the runtime that runs it.

@@ -40,6 +40,14 @@ pub(crate) fn find(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
 
+/// What only this target is tried for, besides the suite's cases.
+pub(crate) fn own_tests(report: &mut Report, target: &Target) -> Result<(), Broken> {
+    match target.name {
+        "cloudflare" => cloudflare::faults(report),
+        _ => Ok(()),
+    }
+}
+
 /// How a target's gateway is started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Launcher {
