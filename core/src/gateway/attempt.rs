@@ -25,7 +25,6 @@ use crate::ports::{Network, Outbound, Ports};
 use crate::provider::credential;
 use crate::route::{Candidate, Plan};
 use crate::wire::envelope::{Edits, Peek};
-use crate::wire::json_string::mended;
 
 use super::deliver::{self, Answer};
 use super::rejection;
@@ -70,7 +69,7 @@ impl<'a> Payload<'a> {
     fn chat(&mut self) -> Result<&ChatRequest> {
         if self.decoded.is_none() {
             let head = RequestHead { model: self.path_model, stream: self.path_stream, headers: &self.parts.headers };
-            self.decoded = Some(self.dialect.codec().decode_request(head, &mended(&self.body))?);
+            self.decoded = Some(self.dialect.codec().decode_request(head, &self.body)?);
         }
         Ok(self.decoded.as_ref().expect("it was just decoded"))
     }

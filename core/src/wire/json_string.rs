@@ -50,8 +50,9 @@ pub fn unescape(inside: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// JSON text in which every surrogate that stands alone (`"\ud83d"`) is U+FFFD, as encoders of UTF-8 make of it. Clients and
-/// providers that cut a text inside an emoji send such; without this, readers would refuse all of the text around it.
+/// JSON text in which every surrogate that stands alone (`"\ud83d"`) is U+FFFD, as encoders of UTF-8 make of it. Providers
+/// that cut a text inside an emoji send such; without this, readers would refuse all of the answer around it. (A caller's
+/// request that has to be understood is refused: what it means is not the gateway's to guess.)
 pub fn mended(text: &[u8]) -> Cow<'_, [u8]> {
     let mut mended = Cow::Borrowed(text);
     let mut at = 0;
