@@ -6,5 +6,6 @@ pub mod json_array;
 pub mod json_string;
 pub mod json_writer;
 pub(crate) mod percent;
+pub mod sigv4;
 pub mod sse;
 pub mod strict;
