@@ -7,6 +7,7 @@
 //! | `event` | what a function URL, API Gateway or a load balancer asked, as a request |
 //! | `reply` | an answer as each of them takes it, streamed or whole |
 //! | `refusal` | what a function that cannot serve says, in its caller's protocol |
+//! | `stores` | what a function is bound to |
 //! | [`ports`] | DynamoDB, S3, SQS and the log |
 //!
 //! Invariant: an answer ends only after its request is settled, because the sandbox may be frozen from the
@@ -24,6 +25,7 @@ pub mod ports;
 mod refusal;
 mod reply;
 mod start;
+mod stores;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 //! | the document | `edgeway.toml` in `LAMBDA_TASK_ROOT`, `EDGEWAY_CONFIG` over it, `EDGEWAY__...` variables over that |
 //! | secrets | variables of their names, or files that `NAME_FILE` variables name |
 //! | how answers go | `EDGEWAY_RESPONSE_MODE` |
+//! | stores | see [`Stores`] |
 //!
 //! Invariant: whatever is wrong, the function starts and says what it is: to the log once, and to every caller.
 
@@ -15,27 +16,24 @@ use bytes::Bytes;
 use edgeway_core::config::{self, Availability, Diagnostic, Hints};
 use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::exchange::Inbound;
-use edgeway_core::ports::Ports;
 use edgeway_core::{Gateway, Handled};
-use edgeway_native::ports::clock::SystemClock;
-use edgeway_native::ports::entropy::{self, SystemEntropy};
-use edgeway_native::ports::secrets::EnvironmentSecrets;
+use edgeway_native::ports::entropy;
 use http::{Response, StatusCode};
 
 use crate::event::{MODE_VARIABLE, Mode};
-use crate::ports::http::ThawedClient;
-use crate::ports::log::Log;
+use crate::ports::{blobs, queue, table};
 use crate::refusal;
+use crate::stores::Stores;
 
 /// The file that is shipped with the function.
 const FILE: &str = "edgeway.toml";
 /// Variables of the adapter's own, which are no part of the document.
-const OWN: [&str; 1] = [MODE_VARIABLE];
+const OWN: [&str; 4] = [MODE_VARIABLE, table::VARIABLE, blobs::VARIABLE, queue::VARIABLE];
 /// How an operator supplies what is missing.
 const HINTS: Hints = Hints {
     secret: "under `Environment: Variables:` in template.yaml, or `aws lambda update-function-configuration --function-name \
              edgeway --environment 'Variables={NAME=...}'`, which replaces them all",
-    store: "",
+    store: "name a DynamoDB table in EDGEWAY_TABLE (template.yaml makes one and does)",
 };
 
 /// A gateway, and what the adapter was told.
@@ -43,11 +41,21 @@ pub(crate) struct Serving {
     gateway: Arc<Gateway>,
     /// How answers go.
     pub(crate) mode: Mode,
+    /// What the port suites check.
+    #[cfg(feature = "suite")]
+    subject: edgeway_core::ports::suite::Subject,
 }
 
 impl Serving {
     /// Hands a request to core.
     pub(crate) fn handle(&self, inbound: Inbound) -> Handled {
+        #[cfg(feature = "suite")]
+        {
+            let request = &inbound.request;
+            if let Some(response) = edgeway_core::ports::suite::answer(request.method(), request.uri().path(), &self.subject) {
+                return Handled { response, after: Box::pin(async {}) };
+            }
+        }
         self.gateway.handle(inbound)
     }
 }
@@ -82,23 +90,29 @@ async fn open() -> Result<Serving, Refusal> {
     let text = shipped(&path).map_err(Refusal)?;
     let file = text.as_deref().map(|text| (FILE, text));
     let loaded = config::load(file, bindings()).map_err(refused)?;
-    let ports = Ports {
-        http: Arc::new(ThawedClient::default()),
-        kv: None,
-        cells: None,
-        blobs: None,
-        events: Arc::new(Log),
-        vectors: None,
-        secrets: Arc::new(EnvironmentSecrets::default()),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
+    let stores = Stores::bound().map_err(Refusal)?;
+    stores.check().await.map_err(Refusal)?;
+    let ports = stores.ports();
+    #[cfg(feature = "suite")]
+    let subject = {
+        let (name, value) = edgeway_core::ports::suite::PRESENT_SECRET;
+        edgeway_core::ports::suite::Subject {
+            ports: ports.clone(),
+            versioned: stores.versioned(),
+            secret: Some((name.to_owned(), value.to_owned())),
+        }
     };
     let available = Availability { public: true, hints: HINTS, ..Availability::default() };
     let (gateway, warnings) = Gateway::open(ports, loaded, available).await.map_err(refused)?;
     if !warnings.is_empty() {
         eprint!("{}", config::render(&warnings));
     }
-    Ok(Serving { gateway, mode })
+    Ok(Serving {
+        gateway,
+        mode,
+        #[cfg(feature = "suite")]
+        subject,
+    })
 }
 
 fn refused(found: Vec<Diagnostic>) -> Refusal {

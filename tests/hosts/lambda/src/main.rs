@@ -59,8 +59,9 @@ fn serve(options: &Options) -> Result<(), String> {
     let mut terminate = runtime
         .block_on(async { tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) })
         .map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let stores = options.stores.then(|| stores::Stores::start(options)).transpose()?;
-    let function = Arc::new(Function::new(options, stores.as_ref().map(stores::Stores::bindings).unwrap_or_default())?);
+    let document = options.config.as_ref().map(std::fs::read_to_string).transpose().map_err(|error| error.to_string())?;
+    let stores = stores::Stores::start(options, options.stores.of(document.as_deref().unwrap_or_default()))?;
+    let function = Arc::new(Function::new(options, stores.bindings())?);
     let queue = Arc::new(Queue::default());
     let sandboxes = Sandbox::start_all(&function, &queue, options)?;
     let front = front::Front::start(options.source, queue.clone()).map_err(|error| format!("cannot listen: {error}"))?;

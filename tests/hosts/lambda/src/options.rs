@@ -14,12 +14,42 @@ edgeway-lambda-host --config FILE [options]
   --source KIND          who sends the events: url, http-api, rest-api, alb [default: url]
   --time-limit SECONDS   what an invocation may take [default: 900]
   --freeze               stop a sandbox right after each answer's last byte, until its next invocation
-  --stores               start stand-ins of DynamoDB (dynalite), S3 and SQS (moto), with table, bucket and queue
+  --stores WHICH         start stand-ins, with table, bucket and queue: `all` of DynamoDB (dynalite), S3 and SQS (moto);
+                         `table` alone; `needed`, the table if the document has administrators [default: none]
   --tools DIR            where those are installed, as `cargo xtask install lambda` does it
   --state DIR            keep DynamoDB's data there between runs
 
 The environment is the function's: bindings and secrets.
 ";
+
+/// Which stores are started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    None,
+    Needed,
+    Table,
+    All,
+}
+
+impl Which {
+    fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "all" => Ok(Self::All),
+            "table" => Ok(Self::Table),
+            "needed" => Ok(Self::Needed),
+            other => Err(format!("there are no stores {other}: all, table or needed")),
+        }
+    }
+
+    /// What a document needs: only administration keeps something.
+    pub(crate) fn of(self, document: &str) -> Self {
+        match self {
+            Self::Needed if document.lines().any(|line| line.trim() == "[admin]") => Self::Table,
+            Self::Needed => Self::None,
+            given => given,
+        }
+    }
+}
 
 /// What the command line says.
 pub(crate) struct Options {
@@ -29,7 +59,7 @@ pub(crate) struct Options {
     pub(crate) source: Source,
     pub(crate) time_limit: Duration,
     pub(crate) freeze: bool,
-    pub(crate) stores: bool,
+    pub(crate) stores: Which,
     pub(crate) tools: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
 }
@@ -45,7 +75,7 @@ impl Options {
             source: Source::FunctionUrl,
             time_limit: Duration::from_secs(900),
             freeze: false,
-            stores: false,
+            stores: Which::None,
             tools: None,
             state: None,
         };
@@ -58,7 +88,7 @@ impl Options {
                 "--source" => options.source = Source::parse(&value()?)?,
                 "--time-limit" => options.time_limit = Duration::from_secs(number(&value()?)? as u64),
                 "--freeze" => options.freeze = true,
-                "--stores" => options.stores = true,
+                "--stores" => options.stores = Which::parse(&value()?)?,
                 "--tools" => options.tools = Some(value()?.into()),
                 "--state" => options.state = Some(value()?.into()),
                 _ => return Err(format!("there is no option {word}")),

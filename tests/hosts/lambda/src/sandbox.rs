@@ -53,7 +53,8 @@ impl Function {
             ("AWS_LAMBDA_FUNCTION_VERSION".into(), "$LATEST".into()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".into(), "256".into()),
         ]);
-        let bootstrap = options.bootstrap.clone();
+        // Sandboxes run in a folder of their own.
+        let bootstrap = options.bootstrap.canonicalize().map_err(|error| format!("{}: {error}", options.bootstrap.display()))?;
         Ok(Self { bootstrap, root, environment, time_limit: options.time_limit, freeze: options.freeze })
     }
 }
