@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Launcher;
 use crate::report::{Broken, Report};
 use crate::run::{cargo, command};
-use crate::workspace;
+use crate::{tally, workspace};
 
 /// What an invocation may take, in seconds. Lambda does not tell a function that its caller went away; what ends such an
 /// exchange is this limit, and the cases of callers who hang up wait for it.
@@ -37,6 +37,14 @@ pub(crate) fn prepare(report: &mut Report) -> Result<Launcher, Broken> {
     let with_stores = [&host, "--freeze", "--stores", "all", "--tools", &tools, "--bootstrap", &text(&suite)];
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Ok(Launcher { command: words(&command), suite: words(&with_stores), ..Launcher::default() })
+}
+
+/// Every source of events; a sandbox that is killed, stores that go away or are not there, a configuration that is wrong.
+pub(crate) fn faults(report: &mut Report) -> Result<(), Broken> {
+    let tools = install(report)?;
+    let mut test = cargo(&["test", "--quiet", "--package", "edgeway-lambda-host", "--features", "faults", "--test", "faults"]);
+    test.env("EDGEWAY_LAMBDA_TOOLS", tools);
+    report.tests("faults on lambda", test, tally::cargo_test)
 }
 
 /// Installs the stand-ins of the stores; gives their folder.

@@ -44,6 +44,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Target> {
 pub(crate) fn own_tests(report: &mut Report, target: &Target) -> Result<(), Broken> {
     match target.name {
         "cloudflare" => cloudflare::faults(report),
+        "lambda" => lambda::faults(report),
         _ => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ edgeway-lambda-host --config FILE [options]
   --instances N          sandboxes, each with one request at a time [default: 4]
   --source KIND          who sends the events: url, http-api, rest-api, alb [default: url]
   --time-limit SECONDS   what an invocation may take [default: 900]
+  --unready              serve although the function says that it is not ready
   --freeze               stop a sandbox right after each answer's last byte, until its next invocation
   --stores WHICH         start stand-ins, with table, bucket and queue: `all` of DynamoDB (dynalite), S3 and SQS (moto);
                          `table` alone; `needed`, the table if the document has administrators [default: none]
@@ -59,6 +60,7 @@ pub(crate) struct Options {
     pub(crate) source: Source,
     pub(crate) time_limit: Duration,
     pub(crate) freeze: bool,
+    pub(crate) unready: bool,
     pub(crate) stores: Which,
     pub(crate) tools: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
@@ -75,6 +77,7 @@ impl Options {
             source: Source::FunctionUrl,
             time_limit: Duration::from_secs(900),
             freeze: false,
+            unready: false,
             stores: Which::None,
             tools: None,
             state: None,
@@ -88,6 +91,7 @@ impl Options {
                 "--source" => options.source = Source::parse(&value()?)?,
                 "--time-limit" => options.time_limit = Duration::from_secs(number(&value()?)? as u64),
                 "--freeze" => options.freeze = true,
+                "--unready" => options.unready = true,
                 "--stores" => options.stores = Which::parse(&value()?)?,
                 "--tools" => options.tools = Some(value()?.into()),
                 "--state" => options.state = Some(value()?.into()),

@@ -196,6 +196,7 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{} does not start: {error}", function.bootstrap.display()))?;
+        eprintln!("{}", serde_json::json!({"event": "sandbox", "pid": child.id()}));
         let shared = Arc::new(Shared::default());
         let freezes = function.freeze.then(|| child.id());
         api::serve(listener, shared.clone(), freezes);
@@ -218,6 +219,7 @@ impl Process {
         });
         let wrong = match status {
             Some(Ok(200)) => return Ok(()),
+            Some(Ok(_)) if options.unready => return Ok(()),
             Some(Ok(status)) => format!("the function is not ready: /ready answers {status}"),
             Some(Err(wrong)) => format!("the function does not start: {wrong}"),
             None => "the function does not answer".into(),
