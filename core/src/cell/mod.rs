@@ -21,6 +21,11 @@ pub mod pack;
 pub mod pointer;
 pub mod window;
 
+/// The examples of `docs/cells.md` are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cells.md")]
+struct Manual;
+
 use std::marker::PhantomData;
 
 use bytes::Bytes;
