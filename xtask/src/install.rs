@@ -55,6 +55,25 @@ pub(crate) fn npm(report: &mut Report, what: &str, folder: &Path) -> Result<(), 
     })
 }
 
+/// The server that the shared store is tested with: Debian's, installed where the machine lets us.
+pub(crate) fn redis() -> Result<String, String> {
+    if runs("redis-server") {
+        return Ok(String::new());
+    }
+    const NEEDED: &str = "the shared store needs redis-server (Debian: redis-server)";
+    let get = |arguments: &[&str]| {
+        let mut apt = command("apt-get", arguments);
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        ask(apt).map_err(|why| format!("{NEEDED}; apt-get: {why}"))
+    };
+    let install = ["install", "-y", "--no-install-recommends", "redis-server"];
+    if get(&install).is_err() {
+        get(&["update"])?;
+        get(&install)?;
+    }
+    if runs("redis-server") { Ok("added redis-server".into()) } else { Err(NEEDED.into()) }
+}
+
 fn runs(program: &str) -> bool {
     succeeds(program, &["--version"])
 }

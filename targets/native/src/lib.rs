@@ -21,5 +21,7 @@ pub mod net;
 pub mod ports;
 pub mod server;
 pub mod store;
+#[cfg(feature = "suite")]
+mod suite;
 mod timer;
 pub mod tls;

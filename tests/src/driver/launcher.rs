@@ -29,7 +29,7 @@ pub struct Launcher {
     /// The same with the port suites built in; empty when there is none.
     #[serde(default)]
     pub suite: Vec<String>,
-    /// Bindings besides those of a case.
+    /// Bindings besides those of a case. `{{unique}}` in a value is another word for each gateway.
     #[serde(default)]
     pub environment: Vec<(String, String)>,
     /// Whether a gateway serves many cases, because it starts slowly.
@@ -75,7 +75,7 @@ impl Launcher {
             .arg(&file)
             .current_dir(&folder.0)
             .env_clear()
-            .envs(bindings.map(|(name, value)| (name, value)))
+            .envs(bindings.map(|(name, value)| (name, value.replace("{{unique}}", &folder.name()))))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -237,6 +237,11 @@ impl Folder {
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
+    }
+
+    /// Its name, which no other has.
+    fn name(&self) -> String {
+        self.0.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 }
 

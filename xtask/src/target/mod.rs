@@ -2,7 +2,7 @@
 //!
 //! | file | target |
 //! |---|---|
-//! | `native.rs` | the native server |
+//! | `native.rs` | the native server, over its embedded store and over Redis |
 //! | `lambda.rs` | the Lambda function, behind a Runtime API on this machine |
 //! | `cloudflare.rs` | Cloudflare Workers, on workerd |
 //! | `spin.rs` | the Spin application, on a host of our own |
@@ -14,6 +14,8 @@ pub(crate) mod cloudflare;
 pub(crate) mod lambda;
 pub(crate) mod native;
 pub(crate) mod spin;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -30,6 +32,7 @@ pub(crate) struct Target {
 /// Every target, in the order in which a failure tells most. The core itself (`in_process`) needs no launcher.
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "native", prepare: native::prepare },
+    Target { name: "native_redis", prepare: native::prepare_redis },
     Target { name: "cloudflare", prepare: cloudflare::prepare },
     Target { name: "lambda", prepare: lambda::prepare },
     Target { name: "spin", prepare: spin::prepare },
@@ -60,6 +63,9 @@ pub(crate) struct Launcher {
     pub(crate) environment: Vec<(String, String)>,
     /// Whether a gateway serves many cases, because it starts slowly.
     pub(crate) keep: bool,
+    /// What runs for as long as there are gateways.
+    #[expect(dead_code, reason = "it is kept for its end, which stops the server")]
+    pub(crate) redis: Option<Arc<native::Redis>>,
 }
 
 impl Launcher {

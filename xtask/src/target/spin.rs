@@ -21,7 +21,7 @@ pub(crate) fn prepare(report: &mut Report) -> Result<Launcher, Broken> {
     let host = host(report)?;
     let suite = component(report, true)?;
     let component = component(report, false)?;
-    Ok(Launcher { command: command(&host, &component), suite: command(&host, &suite), environment: Vec::new(), keep: true })
+    Ok(Launcher { command: command(&host, &component), suite: command(&host, &suite), keep: true, ..Launcher::default() })
 }
 
 /// Builds the host.

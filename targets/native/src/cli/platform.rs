@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use edgeway_core::config::{self, Availability, Loaded, Resolved};
+use edgeway_core::ports::memory::MemoryVectors;
 use edgeway_core::ports::{EventSink, HttpClient, Ports, SecretStore};
 
 use super::configuration::{self, Failure, Read};
@@ -10,6 +11,9 @@ use crate::ports::clock::SystemClock;
 use crate::ports::entropy::{self, SystemEntropy};
 use crate::ports::secrets::EnvironmentSecrets;
 use crate::store::Stores;
+
+/// Most bytes of vectors, which are kept in memory only.
+const VECTORS: usize = 64 << 20;
 
 /// A machine that is ready for a gateway.
 pub(super) struct Platform {
@@ -43,7 +47,7 @@ impl Platform {
             cells: Some(self.stores.cells.clone()),
             blobs: Some(self.stores.blobs.clone()),
             events,
-            vectors: None,
+            vectors: Some(Arc::new(MemoryVectors::new(VECTORS))),
             secrets: self.secrets.clone(),
             clock: self.clock.clone(),
             entropy: Arc::new(SystemEntropy),

@@ -61,6 +61,8 @@ fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Resul
         None => log.clone(),
     };
     let ports = platform.ports(Arc::new(Client::new(Connector::new(), workers)), events);
+    #[cfg(feature = "suite")]
+    let subject = crate::suite::subject(&ports, stores);
     let (loaded, available) = (platform.loaded.clone(), platform.available.clone());
     let (gateway, warnings) = configuration::wait(Gateway::open(ports, loaded, available))??;
     if !warnings.is_empty() && !output.json {
@@ -69,8 +71,10 @@ fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Resul
     let config = gateway.config();
     let settings = settings(&config.server, workers)?;
     let listen = settings.listen;
-    let server = Server::start(settings, Arc::new(Served(gateway.clone())))
-        .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let served = Served(gateway.clone());
+    #[cfg(feature = "suite")]
+    let served = crate::suite::Examined { served, subject };
+    let server = Server::start(settings, Arc::new(served)).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     // Whoever reads the line may send a signal at once.
     let (runtime, signals) = listen_for_signals()?;
     banner::say(&config, file.as_deref(), &stores.name, server.address(), output);
