@@ -7,12 +7,14 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use edgeway_core::cell::allowance::{Allowance, Command, Hold, Reply, Reserve, Terms};
+use edgeway_core::cell::{self, window::Window};
 use edgeway_core::config::{self, StoreChoice};
 use edgeway_core::exchange::Record;
 use edgeway_core::ports::suite::{self, COUNTER, Subject};
@@ -31,7 +33,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("edgeway-stores-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("edgeway-stores-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         Self(folder)
@@ -110,14 +112,14 @@ fn example() -> &'static Path {
     BUILT.get_or_init(|| {
         let binary = Path::new(env!("CARGO_BIN_EXE_edgeway"));
         let arguments = ["build", "--quiet", "--package", "edgeway", "--example", "cells"];
-        let built = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        let built = process::Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).status();
         assert!(built.expect("cargo runs").success());
         binary.with_file_name("examples").join("cells")
     })
 }
 
 fn count(store: &str, cells: usize, concurrency: usize, commands: usize) -> Child {
-    let mut command = Command::new(example());
+    let mut command = process::Command::new(example());
     command.arg(store).args([cells, concurrency, commands].map(|number| number.to_string()));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the example runs")
 }
@@ -176,7 +178,7 @@ async fn what_a_killed_process_was_asked_for_once_is_counted_once_at_most() {
     for line in lines {
         last = line.strip_prefix("0 ").and_then(|count| count.parse().ok()).unwrap_or(last);
         if last == 50 {
-            assert!(Command::new("kill").args(["-s", "KILL", &pid]).status().expect("kill runs").success());
+            assert!(process::Command::new("kill").args(["-s", "KILL", &pid]).status().expect("kill runs").success());
         }
     }
     child.wait().expect("it ends");
@@ -218,6 +220,38 @@ async fn gateways_with_different_prefixes_share_nothing() {
     assert!(two.blobs.fetch("key").await.unwrap().is_none());
     assert_eq!(two.kv.list("", None, 10).await.unwrap().keys, Vec::<String>::new());
     assert_eq!(total(&two, 0).await, 0);
+}
+
+#[tokio::test]
+async fn a_busy_instance_sees_what_another_has_written() {
+    let redis = Redis::start(&["--appendfsync", "no"]);
+    let (busy, other) = (Arc::new(open(&redis.store("busy"))), open(&redis.store("busy")));
+    let terms = Terms { limit: 1_000_000, window: Window::Ever };
+    let stop = Arc::new(AtomicU32::new(0));
+    // Questions that never let the cell's queue run empty.
+    let askers: Vec<_> = (0..8)
+        .map(|_| {
+            let (busy, stop) = (busy.clone(), stop.clone());
+            tokio::spawn(async move {
+                while stop.load(Ordering::Relaxed) == 0 {
+                    cell::command::<Allowance>(&*busy.cells, "cell", &Command::Look(terms)).await.expect("an answer");
+                }
+            })
+        })
+        .collect();
+    for charged in 1..=50 {
+        let (amount, ttl, hold) = (1, Duration::ZERO, Hold::Now);
+        let reserve = Command::Reserve(Reserve { terms, id: charged, amount, least: 1, ttl, hold, after: None });
+        cell::command::<Allowance>(&*other.cells, "cell", &reserve).await.expect("an answer");
+        match cell::command::<Allowance>(&*busy.cells, "cell", &Command::Look(terms)).await.expect("an answer") {
+            Reply::Standing { charged: seen, .. } => assert_eq!(seen, charged),
+            reply => panic!("{reply:?}"),
+        }
+    }
+    stop.store(1, Ordering::Relaxed);
+    for asker in askers {
+        asker.await.expect("it ends");
+    }
 }
 
 #[tokio::test]

@@ -194,6 +194,8 @@ async fn run(store: Arc<RedisStore>, name: String) {
 
 /// Runs a batch of commands until Redis has taken what they leave behind.
 async fn settle(cell: &Cell<'_>, known: Option<Seen>, batch: &[Asked]) -> Result<(Vec<Result<Bytes>>, Seen)> {
+    // What an earlier batch left is good enough to try a change on, but no answer: another instance may have written since.
+    let mut current = known.is_none();
     let mut seen = match known {
         Some(seen) => seen,
         None => cell.look().await.map_err(away)?,
@@ -202,14 +204,22 @@ async fn settle(cell: &Cell<'_>, known: Option<Seen>, batch: &[Asked]) -> Result
         let now = seen.now();
         let live = seen.state.clone().filter(|_| seen.expires.is_none_or(|expires| expires > now));
         let (replies, state, expires) = steps(batch, live.clone(), seen.expires.filter(|_| live.is_some()), now);
-        if state == live && (state.is_none() || expires == seen.expires) {
-            return Ok((replies, seen));
+        let changed = state != live || (state.is_some() && expires != seen.expires);
+        match (changed, current) {
+            (false, true) => return Ok((replies, seen)),
+            (false, false) => {
+                seen = cell.look().await.map_err(away)?;
+                current = true;
+                continue;
+            }
+            (true, _) => {}
         }
         let (replaced, there) = cell.replace(&seen.version, state, expires).await.map_err(away)?;
         if replaced {
             return Ok((replies, there));
         }
         seen = there;
+        current = true;
         tokio::time::sleep(pause(attempt)).await;
     }
     Err(Error::new(ErrorKind::Overloaded, "Too many requests change the same state at once. Try again in a moment.")
