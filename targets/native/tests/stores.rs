@@ -383,3 +383,27 @@ async fn every_acknowledged_command_survives_a_redis_that_is_killed_under_load()
     assert!(now >= acknowledged, "{acknowledged} were acknowledged, {now} counted");
     assert!(now <= acknowledged + failed, "{acknowledged} acknowledged and {failed} failed, but {now} counted");
 }
+
+#[test]
+fn redis_is_reached_with_tls_and_only_under_its_name() {
+    let folder = Folder::new();
+    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let (certificate, private) = (folder.0.join("cert.pem"), folder.0.join("key.pem"));
+    std::fs::write(&certificate, key.cert.pem()).expect("written");
+    std::fs::write(&private, key.signing_key.serialize_pem()).expect("written");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let file = |path: &Path| path.to_string_lossy().into_owned();
+    let (tls_port, certificate, private) = (port.to_string(), file(&certificate), file(&private));
+    let options =
+        ["--tls-port", &tls_port, "--tls-cert-file", &certificate, "--tls-key-file", &private, "--tls-auth-clients", "no"];
+    let _redis = Redis::start(&options);
+    let count = |host: &str| {
+        let store = format!("rediss://{host}:{port}/0?prefix=tls");
+        let mut command = process::Command::new(example());
+        command.args([&store, "1", "1", "3"]).env("SSL_CERT_FILE", &certificate).output().expect("the example runs")
+    };
+    let output = count("localhost");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"failed\":0"), "{output:?}");
+    let output = count("127.0.0.1");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"failed\":3"), "{output:?}");
+}

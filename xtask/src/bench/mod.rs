@@ -5,14 +5,15 @@
 
 mod cloudflare;
 pub(crate) mod native;
+mod stores;
 
 use crate::{Options, workspace};
 
 /// A target's name, and what measures it.
 type Measured = (&'static str, fn(&Options) -> bool);
 
-/// Targets other than native, each with its own figures.
-const TARGETS: &[Measured] = &[("cloudflare", cloudflare::run)];
+/// Targets other than native, and the native server's stores, each with figures of its own.
+const TARGETS: &[Measured] = &[("cloudflare", cloudflare::run), ("stores", stores::run)];
 
 /// Measures a target, by default the native server; says whether everything ran. Missing a goal is a result, not a failure.
 pub(crate) fn run(options: &Options) -> bool {

@@ -76,9 +76,7 @@ pub(super) fn transaction<T>(
     clock: &dyn Clock,
     work: impl FnOnce(&mut Tables<'_>) -> Stored<T>,
 ) -> Stored<(T, Totals)> {
-    let mut write = database.begin_write()?;
-    // Saves what a start after a crash needs; without it that start would read the whole file.
-    write.set_quick_repair(true);
+    let write = database.begin_write()?;
     let (done, totals, changed) = {
         let mut tables =
             Tables { kv: write.open_table(KV)?, cells: write.open_table(CELLS)?, totals, capacity, clock, changed: false };

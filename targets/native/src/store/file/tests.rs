@@ -199,3 +199,20 @@ async fn an_object_replaces_another_whole_and_never_mixes_with_it() {
     assert_eq!(reading.collect(1 << 20).await.unwrap(), old);
     assert_eq!(folder.blobs.fetch("object").await.unwrap().unwrap().collect(1 << 20).await.unwrap(), new);
 }
+
+#[tokio::test]
+async fn a_disk_that_fails_once_fails_what_waits_and_nothing_after_it() {
+    let (scratch, clock) = (scratch::Folder::new(), clock());
+    let store = small(&scratch, &clock, 1 << 20);
+    let add = || store.command("cell", suite::COUNTER, Bytes::from_static(b"add"));
+    assert_eq!(add().await.unwrap(), "1");
+    let failing = store.writer.change(|tables| {
+        // Undone with the transaction that fails.
+        let _ = tables.step("cell", suite::COUNTER, b"add")?;
+        Err::<edgeway_core::Result<()>, _>(redb::Error::Io(io::Error::other("no space left")))
+    });
+    let failed = failing.await.unwrap_err();
+    assert_eq!(failed.kind, ErrorKind::Overloaded);
+    assert!(failed.source.unwrap_or_default().contains("no space left"));
+    assert_eq!(add().await.unwrap(), "2", "the database is open again, and the failed change is not in it");
+}
