@@ -3,10 +3,12 @@
 //! An adapter that resolves names itself checks every address that a name resolves to and connects to a checked
 //! one, so a name cannot change its mind in between; a name with one bad address is refused whole: a resolver that
 //! mixes public and private answers is either wrong or hostile. Where the platform resolves, an adapter can only
-//! look at addresses that are written out.
+//! look at what is written: [`host`].
 //!
 //! Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890 and later), and the
 //! metadata services of clouds that live outside those ranges.
+
+pub mod host;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -8,7 +8,6 @@
 //! | `inbound`, `outbound`, `live` | a request on its way in, a response on its way out, and what becomes of both when the caller goes away |
 //! | `cell_object` | the Durable Object in which cells live |
 //! | `ports` | what core asks of a platform: fetch, Workers KV, Durable Objects, R2, Queues |
-//! | [`address`] | addresses that no provider has |
 //! | `js/` | what is faster, or only possible, in JavaScript |
 //!
 //! Only what needs no runtime is compiled on other machines, with its tests.
@@ -21,7 +20,6 @@
     reason = "an adapter is where core meets a platform"
 )]
 
-pub mod address;
 pub mod bindings;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]

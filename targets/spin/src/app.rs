@@ -52,8 +52,8 @@ async fn open() -> Result<Arc<Gateway>, String> {
 
 /// How an operator gives Spin what the configuration asks for.
 const HINTS: Hints = Hints {
-    secret: "declare its variable, the name in lower case, in spin.toml: `NAME = { default = \"\", secret = true }` under [variables] and \
-             `NAME = \"{{ NAME }}\"` under [component.edgeway.variables]; then give its value with SPIN_VARIABLE_NAME or a vault",
+    secret: "its variable has the same name in lower case: declare it in spin.toml as `edgeway_key` is, under [variables] and under \
+             [component.edgeway.variables], and give its value in SPIN_VARIABLE_NAME or a vault",
     store: "write `key_value_stores = [\"default\"]` and `sqlite_databases = [\"default\"]` under [component.edgeway] in spin.toml",
 };
 
@@ -116,9 +116,10 @@ pub(crate) fn refuse(request: &http::request::Parts, why: &str) -> Response<Body
     let (status, body) = if request.uri.path() == "/health" {
         (StatusCode::OK, format!("{{\"status\":\"ok\",\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION")).into())
     } else {
-        let error = Error::new(ErrorKind::Misconfigured, format!("The gateway is not configured yet: {why}"));
-        let id = "unconfigured";
-        (StatusCode::SERVICE_UNAVAILABLE, endpoint::guess_dialect(request).codec().encode_error(&error, id))
+        // Not `Misconfigured`, which is about one request: nothing is served here until somebody puts it right.
+        let error = Error::new(ErrorKind::Overloaded, format!("The gateway is misconfigured: {why}"));
+        let dialect = endpoint::resolve(request).map_or_else(|_| endpoint::guess_dialect(request), |endpoint| endpoint.dialect);
+        (error.status(), dialect.codec().encode_error(&error, ""))
     };
     let mut response = Response::new(body.into());
     *response.status_mut() = status;

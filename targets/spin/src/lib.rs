@@ -36,9 +36,10 @@ impl Guest for Edgeway {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let inbound = exchange::inbound(request)?;
         #[cfg(feature = "suite")]
-        if let Some(answer) = suite::answer(&inbound).await {
-            return exchange::outbound(answer);
-        }
+        let inbound = match suite::answer(inbound).await {
+            Ok(answer) => return exchange::outbound(answer),
+            Err(inbound) => inbound,
+        };
         match app::gateway().await {
             Ok(gateway) => exchange::answer(&gateway, inbound).await,
             Err(why) => {

@@ -4,27 +4,23 @@
 //! CPU time is the process's own, so a busy machine blurs it less than it blurs latencies; the ratio to the Worker
 //! that does nothing, measured in turn with it, blurs least.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use serde_json::Value;
 
+use super::load::{self, GATEWAY_CORE, Running, fetch, median, mock, on_core, start, wait_for};
 use crate::Options;
 use crate::report::{Broken, Report};
-use crate::run::{ask, cargo, command};
+use crate::run::{ask, command};
 use crate::target::cloudflare;
 use crate::workspace;
 
-/// Addresses of `workerd.capnp`, and of the mock provider.
+/// Addresses of `workerd.capnp`.
 const NOTHING: &str = "http://127.0.0.1:9301/";
 const GATEWAY: &str = "http://127.0.0.1:9302/v1/chat/completions";
 const HEALTH: &str = "http://127.0.0.1:9302/health";
 const CELLS: &str = "http://127.0.0.1:9303/";
-const MOCK: &str = "127.0.0.1:9100";
 const KEY: &str = "authorization: Bearer bench-caller";
-const WORKER_CORE: &str = "0";
-const LOAD_CORE: &str = "1";
 /// Commands to one cell when its rate is measured, and at once when none may be lost.
 const COMMANDS: u32 = 3000;
 const AT_ONCE: u32 = 1000;
@@ -59,10 +55,7 @@ fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
         seen.gzip = cloudflare::gzip_kib()?;
         Ok(format!("{:.0} KiB", seen.gzip))
     })?;
-    report.command(
-        "build the load generator",
-        cargo(&["build", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--target-dir", "bench/target"]),
-    )?;
+    load::build(report)?;
     let folder = workspace::scratch().join("bench-cloudflare");
     report.check("lay out", || lay_out(&folder))?;
     report.check("starts", || {
@@ -119,68 +112,16 @@ fn lay_out(folder: &Path) -> Result<String, String> {
     Ok(String::new())
 }
 
-/// A process that ends with this value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn on_core(core: &str, program: &Path, arguments: &[&str], folder: &Path) -> Result<Running, String> {
-    start(&["taskset", "-c", core], program, arguments, folder)
-}
-
-/// Starts a program under another. What the other replaces itself by keeps the process id.
-fn start(under: &[&str], program: &Path, arguments: &[&str], folder: &Path) -> Result<Running, String> {
-    let mut command = Command::new(under[0]);
-    command.args(&under[1..]).arg(program).args(arguments).current_dir(folder);
-    let log = std::fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
-    let errors = log.try_clone().map_err(|error| error.to_string())?;
-    let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
-    child.map(Running).map_err(|error| format!("{} {}: {error}", under[0], program.display()))
-}
-
 /// The runtime at real-time priority where that is allowed (root): for what waits more than it computes, so that what
 /// else the machine does is not taken for the runtime's own time.
 fn urgent_runtime(folder: &Path, config: &str) -> Result<Running, String> {
-    let urgent = ["chrt", "-r", "1", "taskset", "-c", WORKER_CORE];
+    let urgent = ["chrt", "-r", "1", "taskset", "-c", GATEWAY_CORE];
     let under = if ask(command("chrt", &["-r", "1", "true"])).is_ok() { &urgent[..] } else { &urgent[3..] };
     start(under, &cloudflare::workerd()?, &["serve", &format!("{config}.capnp")], folder)
 }
 
 fn runtime(folder: &Path, config: &str) -> Result<Running, String> {
-    on_core(WORKER_CORE, &cloudflare::workerd()?, &["serve", &format!("{config}.capnp")], folder)
-}
-
-fn gwbench() -> PathBuf {
-    workspace::root().join("bench/target/release/gwbench")
-}
-
-fn mock() -> Result<Running, String> {
-    let folder = workspace::scratch().join("bench-cloudflare-mock");
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let mock = on_core(LOAD_CORE, &gwbench(), &["mock", "--listen", MOCK], &folder)?;
-    wait_for(&format!("http://{MOCK}/__stats"))?;
-    Ok(mock)
-}
-
-fn fetch(url: &str) -> Result<String, String> {
-    ask(command("curl", &["-sf", "--max-time", "60", url]))
-}
-
-/// Asks until there is an answer; says how long that took.
-fn wait_for(url: &str) -> Result<Duration, String> {
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(20) {
-        if fetch(url).is_ok() {
-            return Ok(begun.elapsed());
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    Err(format!("{url} gives no answer"))
+    on_core(GATEWAY_CORE, &cloudflare::workerd()?, &["serve", &format!("{config}.capnp")], folder)
 }
 
 /// Milliseconds from the runtime's start to the gateway's first answer, less the same for a Worker that does nothing.
@@ -201,51 +142,11 @@ fn round(runtime: &Running, seen: &mut Seen) -> Result<(), String> {
     let unary = ["--body-file", body.as_str(), "--header", KEY];
     let proxied = ["--model", "openai/gpt-4.1-mini", "--header", KEY];
     let stream = [&["--stream"], &proxied[..]].concat();
-    seen.nothing.push(load(runtime, "closed", 8, NOTHING, "", &unary, "/cpu_us_per_req")?);
-    seen.unary.push(load(runtime, "closed", 8, GATEWAY, "", &unary, "/cpu_us_per_req")?);
-    seen.proxied.push(load(runtime, "closed", 8, GATEWAY, "size=200", &proxied, "/cpu_us_per_req")?);
-    seen.chunk.push(load(runtime, "sse", 4, GATEWAY, "chunks=100&flush=1", &stream, "/cpu_us_per_chunk")?);
+    seen.nothing.push(load::measure(runtime.id(), "closed", 8, NOTHING, "", &unary, "/cpu_us_per_req")?);
+    seen.unary.push(load::measure(runtime.id(), "closed", 8, GATEWAY, "", &unary, "/cpu_us_per_req")?);
+    seen.proxied.push(load::measure(runtime.id(), "closed", 8, GATEWAY, "size=200", &proxied, "/cpu_us_per_req")?);
+    seen.chunk.push(load::measure(runtime.id(), "sse", 4, GATEWAY, "chunks=100&flush=1", &stream, "/cpu_us_per_chunk")?);
     Ok(())
-}
-
-fn load(
-    runtime: &Running,
-    mode: &str,
-    connections: u32,
-    url: &str,
-    mock: &str,
-    more: &[&str],
-    figure: &str,
-) -> Result<f64, String> {
-    if !mock.is_empty() {
-        fetch(&format!("http://{MOCK}/__set?{mock}"))?;
-    }
-    let (pid, connections) = (runtime.0.id().to_string(), connections.to_string());
-    let generator = gwbench().to_string_lossy().into_owned();
-    let fixed = [
-        "-c",
-        LOAD_CORE,
-        &generator,
-        "load",
-        mode,
-        "--pid",
-        &pid,
-        "--url",
-        url,
-        "--conns",
-        &connections,
-        "--secs",
-        "4",
-        "--warm",
-        "2",
-    ];
-    let line = ask(command("taskset", &[&fixed[..], more].concat()))?;
-    let value: Value = serde_json::from_str(&line).map_err(|error| format!("{error} in {line}"))?;
-    let failed = value["bad"].as_f64().unwrap_or(0.0) + value["io_err"].as_f64().unwrap_or(0.0);
-    if failed > 0.0 {
-        return Err(format!("{failed} requests to {url} failed: {}", value["first_bad"]));
-    }
-    value.pointer(figure).and_then(Value::as_f64).ok_or(format!("{url} has no {figure}: {line}"))
 }
 
 /// The rate of one object's commands, and how many of many at once are lost.
@@ -265,15 +166,6 @@ fn cells(rounds: u32, seen: &mut Seen) -> Result<String, String> {
     let (_, charged) = drive("at-once", AT_ONCE, AT_ONCE)?;
     seen.lost += AT_ONCE - charged;
     Ok(String::new())
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match (values.len(), values.len() / 2) {
-        (0, _) => f64::NAN,
-        (length, middle) if length % 2 == 1 => values[middle],
-        (_, middle) => f64::midpoint(values[middle - 1], values[middle]),
-    }
 }
 
 fn tabulate(seen: &Seen) -> String {

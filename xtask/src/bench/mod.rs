@@ -4,7 +4,9 @@
 //! to the machine. `--publish` writes a target's table between its markers in `docs/performance.md`.
 
 mod cloudflare;
+mod load;
 pub(crate) mod native;
+mod spin;
 mod stores;
 
 use crate::{Options, workspace};
@@ -13,7 +15,7 @@ use crate::{Options, workspace};
 type Measured = (&'static str, fn(&Options) -> bool);
 
 /// Targets other than native, and the native server's stores, each with figures of its own.
-const TARGETS: &[Measured] = &[("cloudflare", cloudflare::run), ("stores", stores::run)];
+const TARGETS: &[Measured] = &[("cloudflare", cloudflare::run), ("stores", stores::run), ("spin", spin::run)];
 
 /// Measures a target, by default the native server; says whether everything ran. Missing a goal is a result, not a failure.
 pub(crate) fn run(options: &Options) -> bool {

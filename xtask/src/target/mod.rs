@@ -48,6 +48,7 @@ pub(crate) fn own_tests(report: &mut Report, target: &Target) -> Result<(), Brok
     match target.name {
         "cloudflare" => cloudflare::faults(report),
         "lambda" => lambda::faults(report),
+        "spin" => spin::faults(report),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@
 //! | no redirects, no cache | `redirect: manual`; answers to GET are not cached, others never are |
 //! | four time limits | one timer an exchange (`js/exchange.js`); fetch shows no connection, so connecting and the first byte share their limits' sum |
 //! | dropped means closed | an `AbortController`, and the reader is cancelled |
-//! | addresses | by their text (`address`): a Worker resolves no names |
+//! | addresses | by their text (`guard::host`): a Worker resolves no names |
 //!
 //! The platform adds headers of its own (`cf-*`, `x-forwarded-*` of the Worker, not the caller's) and undoes a content
 //! coding that a provider chose unasked.
@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use edgeway_core::Body;
 use edgeway_core::error::{Error, ErrorKind, Result};
-use edgeway_core::ports::{HttpClient, Network, Outbound};
+use edgeway_core::ports::{HttpClient, Network, Outbound, guard};
 use futures_util::stream;
 use http::{HeaderMap, Method, Response, header};
 use worker::js_sys::Uint8Array;
@@ -25,7 +25,7 @@ use worker::wasm_bindgen::prelude::*;
 use super::words;
 use crate::inbound::{self, bytes};
 use crate::live::Live;
-use crate::{address, outbound};
+use crate::outbound;
 
 /// A body that says to be at most this long counts as one chunk: it is read in one piece, within the idle time.
 const ONE_PIECE: usize = 64 << 10;
@@ -67,7 +67,7 @@ impl HttpClient for Fetch {
 }
 
 fn check(host: &str) -> Result<()> {
-    match address::refusal(host) {
+    match guard::host::refusal(host) {
         None => Ok(()),
         Some(why) => Err(Error::new(ErrorKind::UpstreamUnavailable, "The provider cannot be reached.")
             .source(format_args!("connect: {host} is refused: {why}"))),

@@ -45,6 +45,7 @@ impl Pattern {
             Some("") => Host::Any,
             Some(below) if below.starts_with('.') => Host::Below(below.to_ascii_lowercase()),
             Some(_) => bail!("`{text}`: a wildcard stands for whole labels"),
+            None if host.contains('*') => bail!("`{text}`: a wildcard stands at the beginning"),
             None => Host::Exactly(host.to_ascii_lowercase()),
         };
         Ok(Self { scheme: (scheme != "*").then(|| scheme.to_owned()), host, ports })

@@ -50,7 +50,7 @@ async fn send(outbound: Outbound) -> Result<Response<Body>> {
     let (request, sending) = outgoing(&parts, body, timeouts)?;
     let mut sending = Some(Box::pin(sending));
     let answered = budget.bound(race(client::send(request), &mut sending)).await?;
-    let response = answered.map_err(|code| refusal::of(&code, parts.uri.authority(), timeouts))?;
+    let response = answered.map_err(|code| refusal::of(&code, &parts.uri, timeouts))?;
 
     let status =
         StatusCode::from_u16(response.get_status_code()).map_err(|_| refusal::invalid("the answer has no valid status"))?;

@@ -1,12 +1,10 @@
 //! Why an exchange did not happen, or broke off, in core's words.
 
 use std::fmt::Display;
-use std::net::IpAddr;
 
 use edgeway_core::error::{Error, ErrorKind, Result};
 use edgeway_core::ports::{Network, Timeouts, guard};
 use http::Uri;
-use http::uri::Authority;
 use spin_sdk::wasip3::http::types::ErrorCode;
 
 use super::budget::late;
@@ -24,15 +22,11 @@ pub(super) fn check(uri: &Uri, network: Network) -> Result<()> {
     if authority.as_str().contains('@') {
         return Err(bad("holds a user name; credentials belong in the provider's key"));
     }
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = authority.host();
     if host.is_empty() {
         return Err(bad("has no host"));
     }
-    let why = match host.parse::<IpAddr>() {
-        Ok(address) => guard::refusal(address),
-        Err(_) => is_this_machine(host).then_some("loopback"),
-    };
-    match why {
+    match guard::host::refusal(host) {
         Some(why) if network == Network::Public => {
             Err(unreachable_provider(format_args!("{host} is not a public address ({why})")))
         }
@@ -40,25 +34,18 @@ pub(super) fn check(uri: &Uri, network: Network) -> Result<()> {
     }
 }
 
-/// `localhost` and names below it lead to the machine itself (RFC 6761, section 6.3).
-fn is_this_machine(host: &str) -> bool {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    host == "localhost" || host.ends_with(".localhost")
-}
-
 /// Why there is no response.
-pub(super) fn of(code: &ErrorCode, host: Option<&Authority>, timeouts: Timeouts) -> Error {
+pub(super) fn of(code: &ErrorCode, uri: &Uri, timeouts: Timeouts) -> Error {
     match code {
         ErrorCode::HttpRequestDenied => {
-            let host = host.map_or("the host", |host| host.as_str());
+            let (scheme, host) = (uri.scheme_str().unwrap_or("https"), uri.authority().map_or("", |host| host.as_str()));
             Error::new(
                 ErrorKind::Misconfigured,
                 "The gateway is not allowed to call this provider. Its operator must add the provider's address to \
                  `allowed_outbound_hosts` in spin.toml.",
             )
             .source(format_args!(
-                "Spin refused the request: in spin.toml, under [component.edgeway], add \"https://{host}\" (or \"http://...\", as \
-                 the provider's base_url says) to allowed_outbound_hosts"
+                "Spin refused the request: add \"{scheme}://{host}\" to allowed_outbound_hosts under [component.edgeway] in spin.toml"
             ))
         }
         ErrorCode::DestinationIpProhibited => unreachable_provider(

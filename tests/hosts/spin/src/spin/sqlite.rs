@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::{Value as Stored, ValueRef};
-use tokio::task::block_in_place;
+use tokio::task::{block_in_place, spawn_blocking};
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 use super::Spin;
@@ -111,8 +111,9 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Spin {
         statement: String,
         parameters: Vec<Value>,
     ) -> wasmtime::Result<Result<Rows, Error>> {
+        // A database that somebody else has locked keeps only this statement waiting, not the whole instance.
         let connection = opened(accessor, &connection)?;
-        let (columns, rows) = match connection.execute(&statement, parameters) {
+        let (columns, rows) = match spawn_blocking(move || connection.execute(&statement, parameters)).await? {
             Ok(done) => done,
             Err(error) => return Ok(Err(error)),
         };

@@ -1,15 +1,14 @@
-//! Addresses that no provider has.
+//! Hosts that no provider has, as far as their text tells.
 //!
-//! A Worker cannot resolve a name, so what a name leads to cannot be checked before it is fetched; the platform itself
-//! fetches from the public internet only. What is checked here is what the text of an address tells: literal
-//! addresses of loopback, private, link-local and other special ranges, the names of metadata services and of one's own
-//! machine.
+//! On platforms that resolve names themselves, what a name leads to cannot be checked before it is called. What is checked
+//! here is what is written: literal addresses of loopback, private, link-local and other special ranges, the names of
+//! metadata services and of one's own machine.
 //!
 //! Invariant: a literal is refused in every spelling that an URL parser takes for one (`127.1`, `0x7f000001`, `2130706433`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use edgeway_core::ports::guard;
+use super::refusal as refusal_of_address;
 
 /// Names that lead to one's own machine or network, or to a cloud's metadata, wherever they are resolved.
 const REFUSED_NAMES: &[&str] = &["localhost", "metadata", "local", "internal", "lan", "home.arpa", "intranet", "corp", "svc"];
@@ -18,7 +17,7 @@ const REFUSED_NAMES: &[&str] = &["localhost", "metadata", "local", "internal", "
 pub fn refusal(host: &str) -> Option<&'static str> {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     if let Some(address) = host.parse::<Ipv6Addr>().map(IpAddr::V6).ok().or_else(|| ipv4(&host).map(IpAddr::V4)) {
-        return guard::refusal(address);
+        return refusal_of_address(address);
     }
     let own = |name: &str| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     REFUSED_NAMES.iter().any(|name| own(name)).then_some("private name")
