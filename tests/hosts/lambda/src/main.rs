@@ -11,6 +11,7 @@
 //! | `reply` | a function's answer, streamed or whole, as pieces of a response |
 //! | `front` | the HTTP side |
 //! | `stores` | DynamoDB, S3 and SQS stand-ins |
+//! | `mortal` | processes that end with this one, however it ends |
 //!
 //! Prints one line with its address when every sandbox is ready, the functions' records on standard output and what
 //! they say else on standard error. Ends at SIGTERM with 0, and with 1 when the function refuses its configuration.
@@ -24,6 +25,7 @@
 mod api;
 mod event;
 mod front;
+mod mortal;
 mod options;
 mod queue;
 mod reply;

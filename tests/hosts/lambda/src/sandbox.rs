@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use edgeway_tests::http1::Head;
 
 use crate::api;
+use crate::mortal;
 use crate::options::Options;
 use crate::queue::{Invocation, Queue};
 use crate::reply::Piece;
@@ -186,7 +187,7 @@ impl Process {
     fn start(function: &Arc<Function>, probed: bool) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("the Runtime API: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let mut child = Command::new(&function.bootstrap)
+        let mut child = mortal::command(&function.bootstrap)
             .current_dir(&function.root)
             .env_clear()
             .envs(function.environment.iter().cloned())

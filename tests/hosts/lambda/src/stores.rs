@@ -5,13 +5,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use edgeway_tests::http1::Connection;
 use serde_json::{Value, json};
 
+use crate::mortal;
 use crate::options::{Options, Which};
 
 /// How long a stand-in may take to start: Python's is slow on a busy machine.
@@ -71,7 +72,7 @@ impl Stores {
 
 fn dynalite(tools: &Path, state: Option<&Path>) -> Result<Stand, String> {
     let script = tools.join("node_modules/dynalite/cli.js");
-    let mut node = Command::new(program("node"));
+    let mut node = mortal::command(mortal::find("node"));
     node.arg(&script).args(["--host", "127.0.0.1", "--createTableMs", "0"]);
     if let Some(state) = state {
         let kept = state.join("dynamodb");
@@ -84,7 +85,7 @@ fn dynalite(tools: &Path, state: Option<&Path>) -> Result<Stand, String> {
 
 fn moto(tools: &Path) -> Result<Stand, String> {
     let server = tools.join("venv/bin/moto_server");
-    let mut moto = Command::new(&server);
+    let mut moto = mortal::command(&server);
     moto.args(["-H", "127.0.0.1", "-p"]);
     Stand::start("moto", moto, &server)
 }
@@ -137,11 +138,10 @@ impl Stand {
         }
         let free = || TcpListener::bind("127.0.0.1:0")?.local_addr();
         let address = free().map_err(|error: io::Error| format!("{name}: {error}"))?;
-        let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
         let child = command
             .arg(address.port().to_string())
             .env_clear()
-            .env("PATH", path)
+            .env("PATH", mortal::path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -196,10 +196,4 @@ impl Drop for Stand {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A program by its name, as a shell would find it; the host's own environment is the function's and may have no `PATH`.
-fn program(name: &str) -> PathBuf {
-    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
-    path.split(':').map(|folder| Path::new(folder).join(name)).find(|file| file.exists()).unwrap_or_else(|| name.into())
 }

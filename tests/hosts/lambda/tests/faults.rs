@@ -7,8 +7,10 @@
     reason = "the tests play callers and operators: they need sockets and processes"
 )]
 
-use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use edgeway_tests::driver::{Launched, Launcher};
@@ -31,10 +33,9 @@ fn start(options: &[&str], document: &str, bindings: &[(&str, &str)]) -> Result<
     launcher.launch(document, &bindings)
 }
 
-/// The process ids that a host told at its start, by the name of what they are. Takes its lines, so records come after.
-fn pids(host: &Launched, what: &str) -> Vec<u64> {
-    let lines = host.last_words();
-    let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+/// The process ids in what a host said at its start, by the name of what they are.
+fn pids(said: &str, what: &str) -> Vec<u64> {
+    let events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     events
         .filter_map(|event| match what {
             "sandbox" => (event["event"] == "sandbox").then(|| event["pid"].as_u64())?,
@@ -102,15 +103,10 @@ fn every_source_of_events_is_answered() {
 /// A stream really streams: its first event is with the caller while the provider has not ended.
 #[test]
 fn a_function_url_passes_a_chunk_on_before_the_next_is_there() {
-    let event = |text: &str| {
-        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
-            "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": null}]});
-        format!("data: {chunk}\n\n").into_bytes()
-    };
     let upstream = Upstream::start([Answer {
         status: 200,
         headers: vec![("content-type".into(), "text/event-stream".into())],
-        steps: vec![Step::Chunk(event("first")), Step::Stall],
+        steps: vec![Step::Chunk(chunk("first")), Step::Stall],
     }])
     .expect("a provider");
     let document = format!("{KEYS}[providers.openai]\nbase_url = \"http://{}\"\nkey = \"KEY\"\n", upstream.address());
@@ -134,7 +130,8 @@ fn a_function_url_passes_a_chunk_on_before_the_next_is_there() {
 #[test]
 fn a_sandbox_killed_between_answer_and_settlement_loses_nothing_twice() {
     let mut host = start(&["--instances", "1", "--stores", "all"], KEYS, &[]).expect("a host");
-    let (queue, sandbox) = (pids(&host, "s3")[0], pids(&host, "sandbox")[0]);
+    let said = host.last_words();
+    let (queue, sandbox) = (pids(&said, "s3")[0], pids(&said, "sandbox")[0]);
     // The queue does not answer, so the settlement waits behind its line in the log.
     signal("STOP", queue);
     let mut connection = connect(host.address);
@@ -161,7 +158,8 @@ fn a_sandbox_killed_between_answer_and_settlement_loses_nothing_twice() {
 fn stores_that_go_away_fail_what_needs_them_and_nothing_else() {
     let mut host = start(&["--instances", "1", "--stores", "all"], ADMIN, &[]).expect("a host");
     let address = host.address;
-    let stores = ["dynamodb", "s3"].map(|store| pids(&host, store)[0]);
+    let said = host.last_words();
+    let stores = ["dynamodb", "s3"].map(|store| pids(&said, store)[0]);
     let push = |document: &str| ask(address, "PUT", "/admin/v1/config", "an-admins-key", document).0;
     assert_eq!(push(r#"{"models": {"mine": {"target": "demo/echo"}}}"#), 200);
     assert_eq!(chatted(host.address, "mine").0, 200);
@@ -235,4 +233,81 @@ fn a_misconfigured_function_answers_in_its_callers_protocol() {
     }
     let (status, answer) = ask(host.address, "GET", "/health", "x", "");
     assert_eq!((status, &answer["status"]), (200, &json!("misconfigured")));
+}
+
+/// A host that is killed takes its sandboxes, frozen ones too, and its stores with it.
+#[test]
+fn nothing_outlives_a_host_that_is_killed() {
+    let host = start(&["--instances", "1", "--freeze", "--stores", "table"], KEYS, &[]).expect("a host");
+    let said = host.last_words();
+    let started = [pids(&said, "sandbox"), pids(&said, "dynamodb")].concat();
+    assert_eq!(started.len(), 2, "{said}");
+    drop(host);
+    let ended = |pid: &u64| {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        state.is_empty() || state.contains(") Z ")
+    };
+    let since = Instant::now();
+    while !started.iter().all(ended) {
+        assert!(since.elapsed() < Duration::from_secs(10), "still there: {started:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A platform that breaks an answer off, which is all that a function may learn of a caller who went away: the provider's work ends at
+/// once, what was delivered is settled, and the next invocation is asked for.
+#[test]
+fn an_answer_that_is_broken_off_is_settled_and_followed_by_the_next() {
+    let provider = Upstream::start([Answer {
+        status: 200,
+        headers: vec![("content-type".into(), "text/event-stream".into())],
+        steps: vec![Step::Chunk(chunk("first")), Step::Stall],
+    }])
+    .expect("a provider");
+    let api = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let document = format!("{KEYS}[providers.openai]\nbase_url = \"http://{}\"\nkey = \"KEY\"\n", provider.address());
+    let mut function = Command::new(Path::new(env!("CARGO_BIN_EXE_edgeway-lambda-host")).with_file_name("bootstrap"))
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().expect("an address").to_string())
+        .env("EDGEWAY_CONFIG", document)
+        .env("KEY", "a-key-of-the-tests")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("bootstrap, beside the host");
+    let accept = || Connection::new(api.accept().expect("a connection").0).expect("a socket");
+    let mut connection = accept();
+    assert!(connection.read_head().expect("a head").expect("/next").start.contains("/invocation/next"));
+    let event = json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": "/v1/chat/completions", "rawQueryString": "",
+        "headers": {"content-type": "application/json", "authorization": "Bearer a-key-of-the-tests"},
+        "requestContext": {
+            "accountId": "1", "apiId": "a", "domainName": "a.lambda-url.us-east-1.on.aws", "stage": "$default", "timeEpoch": 1,
+            "http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "x"},
+        },
+        "body": chat("openai/m", true), "isBase64Encoded": false,
+    })
+    .to_string();
+    let head =
+        "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: r\r\nlambda-runtime-deadline-ms: 99999999999999\r\ncontent-length: ";
+    connection.write(format!("{head}{}\r\n\r\n{event}", event.len()).as_bytes()).expect("an invocation");
+    let answer = connection.read_head().expect("a head").expect("an answer");
+    let mut body = BodyReader::new(&answer, false);
+    let mut seen = String::new();
+    while !seen.contains("first") {
+        seen.push_str(&String::from_utf8_lossy(&body.next(&mut connection).expect("a chunk").expect("not the end")));
+    }
+    drop(connection);
+    assert!(accept().read_head().expect("a head").expect("/next").start.contains("/invocation/next"));
+    provider.seen().expect("the provider's work has ended");
+    let mut line = String::new();
+    BufReader::new(function.stdout.take().expect("piped")).read_line(&mut line).expect("a record");
+    let record: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&record["outcome"], &record["estimated"]), (&json!("abandoned"), &json!(true)), "{record}");
+    function.kill().and_then(|()| function.wait()).expect("an end");
+}
+
+fn chunk(text: &str) -> Vec<u8> {
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": null}]});
+    format!("data: {chunk}\n\n").into_bytes()
 }
