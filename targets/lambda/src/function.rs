@@ -5,7 +5,7 @@
 //! | the answer ends | its last byte, and the end after the settlement | before the end |
 //! | time is nearly up before an answer | 504 in its protocol | before the answer |
 //! | time is nearly up in a stream | the end of the stream | before the end |
-//! | the platform breaks the answer off | nothing | before the process ends |
+//! | the platform breaks the answer off | nothing | before the next invocation |
 //! | a panic | 500 in its protocol | before the answer |
 //!
 //! A client that goes away is none of these: Lambda keeps that from a function, and takes the answer to its end.
@@ -22,7 +22,6 @@ use edgeway_core::{Body, Handled};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::Response;
-use lambda_http::LambdaEvent;
 use lambda_http::request::LambdaRequest;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
@@ -47,11 +46,11 @@ impl Function {
         Self { serving, unsettled: Unsettled::default() }
     }
 
-    /// Answers an invocation.
-    pub(crate) async fn answer(&self, event: LambdaEvent<LambdaRequest>) -> Reply {
-        let until = until(event.context.deadline);
+    /// Answers an event, before `deadline` (milliseconds since 1970).
+    pub(crate) async fn answer(&self, event: LambdaRequest, deadline: u64) -> Reply {
+        let until = until(deadline);
         let mode = self.serving.as_ref().map_or(Mode::Automatic, |serving| serving.mode);
-        let Some(Asked { inbound, way }) = event::read(event.payload, mode) else {
+        let Some(Asked { inbound, way }) = event::read(event, mode) else {
             let error = Error::invalid("path", "The request's path or host is no part of a URL.");
             return self.refuse(Protocol::unknown(), &error, Way::Two);
         };

@@ -4,23 +4,30 @@
 //! transfer coding, length) is never in a reply's headers.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use edgeway_core::Body;
+use edgeway_core::error::Result;
 use futures_util::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
-use lambda_http::lambda_runtime::{FunctionResponse, MetadataPrelude, StreamResponse};
 use serde_json::{Map, Value, json};
 
 use crate::event::Way;
 use crate::function::Settlement;
 
 /// What the runtime sends.
-pub(crate) type Reply = FunctionResponse<Value, Sending>;
+pub(crate) enum Reply {
+    /// Prelude and body, as they come.
+    Stream(Sending),
+    /// An object that holds all of it.
+    Whole(Value),
+}
+
+/// What stands between a prelude and its body.
+const DELIMITER: [u8; 8] = [0; 8];
 
 /// Most bytes of a whole answer: Lambda takes 6 MB of JSON, and text may grow by a third on its way.
 pub(crate) const MOST_WHOLE: usize = 4 << 20;
@@ -29,8 +36,19 @@ pub(crate) const MOST_WHOLE: usize = 4 << 20;
 pub(crate) fn streamed(response: Response<Body>, settlement: Settlement) -> Reply {
     let (parts, body) = response.into_parts();
     let (headers, cookies) = headers(parts.headers);
-    let metadata_prelude = MetadataPrelude { status_code: parts.status, headers, cookies };
-    FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, stream: Sending { body, settlement } })
+    let headers = plain(&headers);
+    let prelude = json!({"statusCode": parts.status.as_u16(), "headers": headers, "cookies": cookies});
+    let mut first = prelude.to_string().into_bytes();
+    first.extend_from_slice(&DELIMITER);
+    // What is there already goes out in the same write.
+    let body = match body {
+        Body::Full(bytes) => {
+            first.extend_from_slice(&bytes);
+            Body::Empty
+        }
+        body => body,
+    };
+    Reply::Stream(Sending { first: Some(first.into()), body, settlement })
 }
 
 /// A whole answer.
@@ -38,11 +56,9 @@ pub(crate) fn whole(response: Response<Bytes>, way: Way) -> Reply {
     let (parts, body) = response.into_parts();
     let status = parts.status;
     let (headers, cookies) = headers(parts.headers);
-    let text = |value: &HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()));
-    let plain: Map<String, Value> = headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    let plain = plain(&headers);
     let lists = || {
-        let mut lists: Map<String, Value> =
-            headers.iter().map(|(name, value)| (name.as_str().to_owned(), json!([text(value)]))).collect();
+        let mut lists: Map<String, Value> = plain.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
         if !cookies.is_empty() {
             lists.insert("set-cookie".into(), json!(cookies));
         }
@@ -55,7 +71,7 @@ pub(crate) fn whole(response: Response<Bytes>, way: Way) -> Reply {
     let mut reply = json!({"statusCode": status.as_u16(), "body": body, "isBase64Encoded": base64});
     match way {
         Way::Stream | Way::Two => {
-            reply["headers"] = plain.into();
+            reply["headers"] = plain.clone().into();
             reply["cookies"] = json!(cookies);
         }
         Way::One => reply["multiValueHeaders"] = lists().into(),
@@ -63,11 +79,17 @@ pub(crate) fn whole(response: Response<Bytes>, way: Way) -> Reply {
             reply["statusDescription"] = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("")).into();
             match many {
                 true => reply["multiValueHeaders"] = lists().into(),
-                false => reply["headers"] = plain.into(),
+                false => reply["headers"] = plain.clone().into(),
             }
         }
     }
-    FunctionResponse::BufferedResponse(reply)
+    Reply::Whole(reply)
+}
+
+/// Headers as JSON has them.
+fn plain(headers: &HeaderMap) -> Map<String, Value> {
+    let text = |value: &HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()));
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Headers with one value each, and cookies, which cannot be joined.
@@ -90,17 +112,21 @@ fn headers(mut given: HeaderMap) -> (HeaderMap, Vec<String>) {
     (given, cookies)
 }
 
-/// A body on its way out, and then the settlement of its request. Field order matters: the body goes first.
+/// A prelude and a body on their way out, and then the settlement of the request. Field order matters: the body goes first.
 pub(crate) struct Sending {
+    first: Option<Bytes>,
     body: Body,
     settlement: Settlement,
 }
 
 impl Stream for Sending {
-    type Item = Result<Bytes, Arc<edgeway_core::Error>>;
+    type Item = Result<Bytes>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
         if this.settlement.is_late(cx) {
             this.body = Body::Empty;
         }
@@ -113,10 +139,10 @@ impl Stream for Sending {
             }
             Body::Stream(stream) => match ready!(stream.as_mut().poll_next(cx)) {
                 Some(Ok(piece)) => return Poll::Ready(Some(Ok(piece))),
-                // Core tells a caller of a failure in the caller's protocol; what is left here is for the log.
+                // Core tells a caller of a failure in the caller's protocol. What is left here breaks the answer off, visibly.
                 Some(Err(error)) => {
-                    eprintln!("edgeway: an answer broke off: {error}");
                     this.body = Body::Empty;
+                    return Poll::Ready(Some(Err(error)));
                 }
                 None => this.body = Body::Empty,
             },
