@@ -4,6 +4,7 @@
 //! to the machine. `--publish` writes a target's table between its markers in `docs/performance.md`.
 
 mod cloudflare;
+mod lambda;
 mod load;
 pub(crate) mod native;
 mod spin;
@@ -15,7 +16,9 @@ use crate::{Options, workspace};
 type Measured = (&'static str, fn(&Options) -> bool);
 
 /// Targets other than native, and the native server's stores, each with figures of its own.
-const TARGETS: &[Measured] = &[("cloudflare", cloudflare::run), ("stores", stores::run), ("spin", spin::run)];
+/// Targets other than native, and the native server's stores, each with figures of its own.
+const TARGETS: &[Measured] =
+    &[("cloudflare", cloudflare::run), ("stores", stores::run), ("spin", spin::run), ("lambda", lambda::run)];
 
 /// Measures a target, by default the native server; says whether everything ran. Missing a goal is a result, not a failure.
 pub(crate) fn run(options: &Options) -> bool {
