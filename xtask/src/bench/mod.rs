@@ -16,7 +16,6 @@ use crate::{Options, workspace};
 type Measured = (&'static str, fn(&Options) -> bool);
 
 /// Targets other than native, and the native server's stores, each with figures of its own.
-/// Targets other than native, and the native server's stores, each with figures of its own.
 const TARGETS: &[Measured] =
     &[("cloudflare", cloudflare::run), ("stores", stores::run), ("spin", spin::run), ("lambda", lambda::run)];
 
