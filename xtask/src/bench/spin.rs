@@ -79,7 +79,7 @@ fn serve(words: &[String]) -> Result<(Running, String), String> {
     let config = format!(
         "[auth]\nkeys = [\"EDGEWAY_KEY\"]\n\
          [providers.up]\nbase_url = \"http://{MOCK}/v1\"\ndialects = [\"openai_chat\"]\nkey = \"OPENAI_API_KEY\"\n\
-         [providers.claude]\nbase_url = \"http://{MOCK}/v1\"\ndialects = [\"anthropic_messages\"]\nkey = \"ANTHROPIC_API_KEY\"\n"
+         [providers.up-anthropic]\nbase_url = \"http://{MOCK}/v1\"\ndialects = [\"anthropic_messages\"]\nkey = \"ANTHROPIC_API_KEY\"\n"
     );
     let file = folder.join("edgeway.toml");
     std::fs::write(&file, config).map_err(|error| error.to_string())?;
@@ -122,7 +122,7 @@ fn round(host: &Running, url: &str, seen: &mut Seen) -> Result<(), String> {
         8,
         url,
         chunks,
-        &streamed("claude/claude-sonnet-4-5"),
+        &streamed("up-anthropic/claude-sonnet-4-5"),
         "/cpu_us_per_chunk",
     )?);
     Ok(())
