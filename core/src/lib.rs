@@ -16,6 +16,7 @@
 //! | [`model`] | what is known of models: limits and owners |
 //! | [`policy`] | what may happen before and after a call |
 //! | [`route`] | from a requested model to the targets that may serve it |
+//! | [`unserved`] | what an adapter answers when there is no gateway to ask |
 //! | [`usage`] | what requests took, as every platform logs it |
 //! | [`admin`] | what an operator can ask of a running gateway, and change |
 //! | [`config`] | the document, its layers, its diagnostics, the compiled snapshot |
@@ -40,6 +41,7 @@ pub mod policy;
 pub mod ports;
 pub mod provider;
 pub mod route;
+pub mod unserved;
 pub mod usage;
 pub mod wire;
 

@@ -8,11 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use edgeway_core::config::{self, Availability, Hints};
-use edgeway_core::dialect::DialectId;
-use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::ports::{BlobStore, CellStore, KvStore, Ports};
-use edgeway_core::{Body, Gateway, endpoint};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use edgeway_core::{Body, Gateway, unserved};
+use http::{Request, Response};
 use worker::js_sys::{Array, Reflect};
 use worker::wasm_bindgen::prelude::*;
 use worker::{Env, console_error, console_warn};
@@ -135,29 +133,11 @@ impl Refusal {
     /// The answer to any request: what to do about it, as an error in the caller's protocol. Only `/health` is well:
     /// the Worker runs.
     pub(crate) fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let (parts, _) = request.into_parts();
-        if parts.uri.path() == "/health" {
-            return json(StatusCode::OK, Body::from("{\"status\":\"misconfigured\"}"));
-        }
         let first = self.0.first().map_or("its log says why", String::as_str);
         let more = match self.0.len() {
             0 | 1 => String::new(),
             all => format!(" (and {} more, in the log)", all - 1),
         };
-        // Not `Misconfigured`, which is about one request: nothing is served here until somebody puts it right.
-        let error = Error::new(ErrorKind::Overloaded, format!("The gateway is misconfigured: {first}{more}."));
-        json(error.status(), endpoint::guess_dialect(&parts).codec().encode_error(&error, "").into())
+        unserved::misconfigured(&request.into_parts().0, &format!("{first}{more}."))
     }
-}
-
-/// The answer to a request that is none.
-pub(crate) fn malformed(error: &Error) -> Response<Body> {
-    json(error.status(), DialectId::OpenAiChat.codec().encode_error(error, "").into())
-}
-
-fn json(status: StatusCode, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -2,13 +2,14 @@
 
 use std::pin::pin;
 
-use edgeway_core::Handled;
+use edgeway_core::dialect::DialectId;
+use edgeway_core::{Handled, unserved};
 use futures_util::future::{Either, select};
 use worker::wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event};
 
-use crate::deployment::{self, Deployment};
+use crate::deployment::Deployment;
 use crate::live::Live;
 use crate::{inbound, outbound};
 
@@ -16,7 +17,7 @@ use crate::{inbound, outbound};
 async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
     let deployment = Deployment::of(&env).await;
     let answered = match (inbound::read(&raw), &deployment.gateway) {
-        (Err(error), _) => outbound::write(deployment::malformed(&error), &Live::over()),
+        (Err(error), _) => outbound::write(unserved::error(DialectId::OpenAiChat, &error), &Live::over()),
         #[cfg(feature = "suite")]
         (Ok(inbound), _) if crate::suite::knows(&inbound.request) => crate::suite::answer(&inbound.request, &deployment).await,
         (Ok(inbound), Err(refusal)) => outbound::write(refusal.answer(inbound.request), &Live::over()),

@@ -17,8 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+use edgeway_core::dialect::DialectId;
 use edgeway_core::error::{Error, ErrorKind, Result};
-use edgeway_core::{Body, Handled};
+use edgeway_core::{Body, Handled, unserved};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::Response;
@@ -27,7 +29,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::event::{self, Asked, Mode, Way};
-use crate::refusal::{self, Protocol};
 use crate::reply::{self, MOST_WHOLE, Reply};
 use crate::start::{Refusal, Serving};
 
@@ -52,20 +53,19 @@ impl Function {
         let mode = self.serving.as_ref().map_or(Mode::Automatic, |serving| serving.mode);
         let Some(Asked { inbound, way }) = event::read(event, mode) else {
             let error = Error::invalid("path", "The request's path or host is no part of a URL.");
-            return self.refuse(Protocol::unknown(), &error, Way::Two);
+            return self.refuse(DialectId::OpenAiChat, &error, Way::Two);
         };
         let (parts, body) = inbound.request.into_parts();
-        let protocol = Protocol::of(&parts);
+        let dialect = unserved::dialect(&parts);
         let serving = match &self.serving {
             Ok(serving) => serving,
-            Err(refusal) if parts.uri.path() == "/health" => return self.give(refusal.alive(), way),
-            Err(refusal) => return self.refuse(protocol, &refusal.error(), way),
+            Err(Refusal(why)) => return self.give(unserved::misconfigured(&parts, why), way),
         };
         let request = http::Request::from_parts(parts, body);
         let handled = serving.handle(edgeway_core::exchange::Inbound { request, peer: inbound.peer });
         match way {
-            Way::Stream => self.stream(handled, until, protocol).await,
-            way => self.whole(handled, until, protocol, way).await,
+            Way::Stream => self.stream(handled, until, dialect).await,
+            way => self.whole(handled, until, dialect, way).await,
         }
     }
 
@@ -76,19 +76,19 @@ impl Function {
         }
     }
 
-    async fn stream(&self, handled: Handled, until: Instant, protocol: Protocol) -> Reply {
+    async fn stream(&self, handled: Handled, until: Instant, dialect: DialectId) -> Reply {
         let mut settlement = Settlement::new(handled.after, until, &self.unsettled);
         match timeout_at(until, AssertUnwindSafe(handled.response).catch_unwind()).await {
             Ok(Ok(response)) => reply::streamed(response, settlement),
             failed => {
                 let error = failure(failed.err());
                 settlement.finish().await;
-                self.refuse(protocol, &error, Way::Stream)
+                self.refuse(dialect, &error, Way::Stream)
             }
         }
     }
 
-    async fn whole(&self, handled: Handled, until: Instant, protocol: Protocol, way: Way) -> Reply {
+    async fn whole(&self, handled: Handled, until: Instant, dialect: DialectId, way: Way) -> Reply {
         let mut settlement = Settlement::new(handled.after, until, &self.unsettled);
         let answer = async {
             let (parts, body) = handled.response.await.into_parts();
@@ -111,20 +111,26 @@ impl Function {
         settlement.finish().await;
         match answered {
             Ok(response) => reply::whole(response, way),
-            Err(error) => self.refuse(protocol, &error, way),
+            Err(error) => self.refuse(dialect, &error, way),
         }
     }
 
-    fn refuse(&self, protocol: Protocol, error: &Error, way: Way) -> Reply {
-        self.give(refusal::answer(protocol, error), way)
+    fn refuse(&self, dialect: DialectId, error: &Error, way: Way) -> Reply {
+        self.give(unserved::error(dialect, error), way)
     }
 
-    fn give(&self, response: Response<bytes::Bytes>, way: Way) -> Reply {
+    /// Gives an answer that is whole already.
+    fn give(&self, response: Response<Body>, way: Way) -> Reply {
         match way {
-            Way::Stream => reply::streamed(response.map(Body::from), Settlement::none(&self.unsettled)),
-            way => reply::whole(response, way),
+            Way::Stream => reply::streamed(response, Settlement::none(&self.unsettled)),
+            way => reply::whole(response.map(whole), way),
         }
     }
+}
+
+/// The bytes of a body that is whole already, as those of errors are.
+fn whole(body: Body) -> Bytes {
+    body.collect(usize::MAX).now_or_never().and_then(Result::ok).unwrap_or_default()
 }
 
 /// Why there is no answer: the time was up, or a panic (whose hook has said what and where).

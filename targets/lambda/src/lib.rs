@@ -7,7 +7,6 @@
 //! | `function` | one invocation: event in, answer out, and what follows an answer |
 //! | `event` | what a function URL, API Gateway or a load balancer asked, as a request |
 //! | `reply` | an answer as each of them takes it, streamed or whole |
-//! | `refusal` | what a function that cannot serve says, in its caller's protocol |
 //! | `stores` | what a function is bound to |
 //! | [`ports`] | DynamoDB, S3, SQS and the log |
 //!
@@ -23,7 +22,6 @@
 mod event;
 mod function;
 pub mod ports;
-mod refusal;
 mod reply;
 mod runtime;
 mod start;

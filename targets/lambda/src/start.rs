@@ -12,17 +12,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use edgeway_core::config::{self, Availability, Diagnostic, Hints};
-use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::exchange::Inbound;
 use edgeway_core::{Gateway, Handled};
 use edgeway_native::ports::entropy;
-use http::{Response, StatusCode};
 
 use crate::event::{MODE_VARIABLE, Mode};
 use crate::ports::{blobs, queue, table};
-use crate::refusal;
 use crate::stores::Stores;
 
 /// The file that is shipped with the function.
@@ -61,22 +57,7 @@ impl Serving {
 }
 
 /// Why there is no gateway.
-pub(crate) struct Refusal(String);
-
-impl Refusal {
-    /// What every caller gets.
-    pub(crate) fn error(&self) -> Error {
-        let message =
-            format!("This gateway is not configured, and serves nothing until its operator has changed this: {}", self.0);
-        Error::new(ErrorKind::Overloaded, message)
-    }
-
-    /// What a health check gets: the function runs.
-    pub(crate) fn alive(&self) -> Response<Bytes> {
-        let body = serde_json::json!({"status": "misconfigured", "version": env!("CARGO_PKG_VERSION")});
-        refusal::json(StatusCode::OK, body.to_string())
-    }
-}
+pub(crate) struct Refusal(pub(crate) String);
 
 /// Reads everything there is. What is wrong goes to the log here, once.
 pub(crate) async fn serving() -> Result<Serving, Refusal> {

@@ -6,11 +6,9 @@
 use std::io::ErrorKind as IoErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use edgeway_core::Gateway;
 use edgeway_core::config::{self, Availability, Hints, Loaded};
-use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::ports::{Clock, Entropy, Ports, SwapCells, VersionedStore};
-use edgeway_core::{Body, Gateway, endpoint};
-use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::ports::blobs::SqliteBlobs;
 use crate::ports::cells::SqliteCells;
@@ -109,20 +107,4 @@ async fn load() -> Result<Loaded, String> {
     let document = secrets::value(DOCUMENT).await.map_err(|error| format!("{error:?}"))?;
     let environment = document.map(|document| ("EDGEWAY_CONFIG".to_owned(), document)).into_iter().chain(std::env::vars());
     config::load(file.as_deref().map(|text| (FILE, text)), environment).map_err(|found| config::render(&found))
-}
-
-/// The answer of an application that has no gateway.
-pub(crate) fn refuse(request: &http::request::Parts, why: &str) -> Response<Body> {
-    let (status, body) = if request.uri.path() == "/health" {
-        (StatusCode::OK, format!("{{\"status\":\"ok\",\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION")).into())
-    } else {
-        // Not `Misconfigured`, which is about one request: nothing is served here until somebody puts it right.
-        let error = Error::new(ErrorKind::Overloaded, format!("The gateway is misconfigured: {why}"));
-        let dialect = endpoint::resolve(request).map_or_else(|_| endpoint::guess_dialect(request), |endpoint| endpoint.dialect);
-        (error.status(), dialect.codec().encode_error(&error, ""))
-    };
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -45,7 +45,7 @@ impl Guest for Edgeway {
             Err(why) => {
                 eprintln!("edgeway: not configured\n{why}");
                 let (parts, _body) = inbound.request.into_parts();
-                exchange::outbound(app::refuse(&parts, &why))
+                exchange::outbound(edgeway_core::unserved::misconfigured(&parts, &why))
             }
         }
     }
