@@ -181,11 +181,7 @@ fn tabulate(seen: &Seen) -> String {
         ("commands to one cell, 16 at a time", "/s", middle(&seen.cell_rate), 0, ">= 300", ">= 400"),
         ("commands lost, of 1,000 at once and of all those", "", f64::from(seen.lost), 0, "0", "0"),
     ];
-    let mut out = String::from("| figure | unit | measured | at least | aim |\n|---|---|---|---|---|\n");
-    for (title, unit, value, digits, least, aim) in rows {
-        out.push_str(&format!("| {title} | {unit} | {value:.digits$} | {least} | {aim} |\n"));
-    }
-    out
+    super::table(rows)
 }
 
 fn said(table: &str) -> String {

@@ -61,16 +61,12 @@ fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
 }
 
 fn tabulate(size: f64, start: f64, memory: (f64, f64)) -> String {
-    let mut table = "| figure | unit | measured | at least | aim |\n|---|---|---|---|---|\n".to_owned();
-    for (name, unit, measured, least, aim) in [
-        ("zip that is uploaded", "MB", size, 4.0, 3.0),
-        ("start of the process to its first `/next`, median of 31", "ms", start, 15.0, 5.0),
-        ("resident memory at the first `/next`", "MB", memory.0, 20.0, 12.0),
-        ("resident memory after 500 invocations", "MB", memory.1, 20.0, 12.0),
-    ] {
-        table.push_str(&format!("| {name} | {unit} | {measured:.1} | <= {least:.0} | <= {aim:.0} |\n"));
-    }
-    table
+    super::table([
+        ("zip that is uploaded", "MB", size, 1, "<= 4", "<= 3"),
+        ("start of the process to its first `/next`, median of 31", "ms", start, 1, "<= 15", "<= 5"),
+        ("resident memory at the first `/next`", "MB", memory.0, 1, "<= 20", "<= 12"),
+        ("resident memory after 500 invocations", "MB", memory.1, 1, "<= 20", "<= 12"),
+    ])
 }
 
 /// Lays the function out as it is deployed, and zips it; the zip's size in MB (10^6 bytes).

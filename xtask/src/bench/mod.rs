@@ -28,6 +28,18 @@ pub(crate) fn run(options: &Options) -> bool {
 /// Where the tables go.
 const DOCUMENT: &str = "docs/performance.md";
 
+/// A figure in a table: title, unit, what was measured, its decimals, what is asked for at least, the aim.
+type Row = (&'static str, &'static str, f64, usize, &'static str, &'static str);
+
+/// A target's table.
+fn table(rows: impl IntoIterator<Item = Row>) -> String {
+    let mut out = String::from("| figure | unit | measured | at least | aim |\n|---|---|---|---|---|\n");
+    for (title, unit, value, digits, least, aim) in rows {
+        out.push_str(&format!("| {title} | {unit} | {value:.digits$} | {least} | {aim} |\n"));
+    }
+    out
+}
+
 /// Writes a table between a target's markers, `<!-- begin figures: TARGET -->` and `<!-- end figures: TARGET -->`.
 pub(crate) fn publish(target: &str, table: &str) -> Result<String, String> {
     let path = workspace::root().join(DOCUMENT);

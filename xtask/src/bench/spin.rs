@@ -140,11 +140,7 @@ fn tabulate(seen: &Seen) -> String {
         ("authenticated answer of the gateway's own, CPU", "µs", middle(&seen.own), 0, "", ""),
         ("small answer of a provider passed through, CPU", "µs", middle(&seen.proxied), 0, "", ""),
     ];
-    let mut out = String::from("| figure | unit | measured | at least | aim |\n|---|---|---|---|---|\n");
-    for (title, unit, value, digits, least, aim) in rows {
-        out.push_str(&format!("| {title} | {unit} | {value:.digits$} | {least} | {aim} |\n"));
-    }
-    out
+    super::table(rows)
 }
 
 fn said(table: &str) -> String {
