@@ -1,12 +1,15 @@
 //! The values that travel the pipeline, each made by one step and taken by the next.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::body::Body;
 use crate::chat::Usage;
 use crate::error::Error;
 use crate::ports::Timestamp;
+use crate::usage::NanoUsd;
 
 /// A request as an adapter hands it over.
 #[derive(Debug)]
@@ -73,6 +76,16 @@ pub struct Record {
     pub dialect: &'static str,
     /// The caller's name, when it was identified.
     pub caller: Option<String>,
+    /// The caller's tenant; none for the operator's own callers.
+    pub tenant: Option<String>,
+    /// The caller's team.
+    pub team: Option<String>,
+    /// The caller's application.
+    pub application: Option<String>,
+    /// The user in whose name the caller acts.
+    pub user: Option<String>,
+    /// The labels of the caller's key.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// The model as the caller wrote it.
     pub model: String,
     /// The route taken.
@@ -99,6 +112,8 @@ pub struct Record {
     pub usage: Option<Usage>,
     /// Whether `usage` is the gateway's estimate.
     pub estimated: bool,
+    /// What that costs; `None` when nobody knows the price, or nothing was used.
+    pub cost: Option<NanoUsd>,
     /// Whether it was streamed.
     pub stream: bool,
     /// Stream frames that could not be decoded.

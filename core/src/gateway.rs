@@ -41,7 +41,8 @@ use crate::dialect::DialectId;
 use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Permission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Inbound, Refused};
-use crate::policy::auth::{self, Caller};
+use crate::identity::{Caller, Permissions};
+use crate::policy::auth;
 use crate::ports::Ports;
 use crate::route;
 use crate::wire::envelope;
@@ -173,7 +174,7 @@ impl Request<'_> {
             Operation::Admin(action) => {
                 let body = self.read(endpoint, body).await?;
                 let by = caller.name().unwrap_or_default();
-                Ok(administer::answer(&self.gateway.live, by, action, endpoint.number, self.parts, &body, &mut self.settlement)
+                Ok(administer::answer(&self.gateway.live, &by, action, endpoint.number, self.parts, &body, &mut self.settlement)
                     .await)
             }
         }
@@ -201,10 +202,10 @@ impl Request<'_> {
     async fn identify(&mut self, endpoint: &Endpoint) -> Result<Caller> {
         let secrets = &*self.gateway.ports.secrets;
         let caller = match endpoint.permission {
-            Permission::Anyone => Caller::Anonymous,
-            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, secrets).await?,
+            Permission::Anyone => Caller::default(),
+            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, invoke(), secrets).await?,
             Permission::Admin if self.config.admin_keys.is_empty() => return Err(administer::switched_off()),
-            Permission::Admin => auth::identify(self.parts, &self.config.admin_keys, secrets).await?,
+            Permission::Admin => auth::identify(self.parts, &self.config.admin_keys, Permissions::ALL, secrets).await?,
         };
         self.settlement.identified(&caller);
         Ok(caller)
@@ -234,6 +235,11 @@ impl Request<'_> {
     fn dialect(&self) -> DialectId {
         self.settlement.dialect().unwrap_or_else(|| endpoint::guess_dialect(self.parts))
     }
+}
+
+/// What the gateway's own keys may do.
+fn invoke() -> Permissions {
+    [crate::identity::Permission::Invoke].into_iter().collect()
 }
 
 /// A body must say that it is JSON. A browser cannot send that across origins without asking first,

@@ -14,6 +14,7 @@
 //! | [`dialect`] | one folder a message protocol; driver and meter for bodies |
 //! | [`provider`] | one row a provider: where to send and how to sign |
 //! | [`model`] | what is known of models: limits and owners |
+//! | [`identity`] | who there is, and what they may do |
 //! | [`policy`] | what may happen before and after a call |
 //! | [`route`] | from a requested model to the targets that may serve it |
 //! | [`unserved`] | what an adapter answers when there is no gateway to ask |
@@ -36,6 +37,7 @@ pub mod endpoint;
 pub mod error;
 pub mod exchange;
 pub mod gateway;
+pub mod identity;
 pub mod model;
 pub mod policy;
 pub mod ports;

@@ -16,7 +16,7 @@ use crate::dialect::relay::Progress;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exchange::{Outcome, Record};
-use crate::policy::auth::Caller;
+use crate::identity::Caller;
 use crate::ports::{Clock, Event, Ports, Timestamp};
 use crate::route::{Candidate, Plan};
 
@@ -101,7 +101,13 @@ impl Settlement {
     }
 
     pub(super) fn identified(&mut self, caller: &Caller) {
-        self.record().caller = caller.name().map(str::to_owned);
+        let record = self.record();
+        record.caller = caller.name();
+        record.tenant = caller.tenant.as_ref().map(ToString::to_string);
+        record.team = caller.team.as_ref().map(ToString::to_string);
+        record.application = caller.application.as_ref().map(ToString::to_string);
+        record.user = caller.user.as_ref().map(ToString::to_string);
+        record.labels = caller.labels.clone();
     }
 
     pub(super) fn asked(&mut self, model: &str, stream: bool, request_bytes: usize) {

@@ -4,7 +4,7 @@
 //! official SDK's own way. Two different keys in one request are refused: what was checked must be
 //! what was meant.
 //!
-//! Without configured keys everybody is [`Caller::Anonymous`]; the configuration allows that on a
+//! Without configured keys everybody is [`Proof::Nobody`]; the configuration allows that on a
 //! loopback address only, and only requests that name an address or `localhost` are served.
 //!
 //! Invariant: keys are compared by SHA-256 of the whole value, in constant time, all of them every time.
@@ -15,27 +15,9 @@ use http::{HeaderMap, request::Parts};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::{Caller, Permissions, Proof};
 use crate::ports::SecretStore;
 use crate::wire::percent;
-
-/// Who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// Nobody in particular: no authentication is configured, or the endpoint needs none.
-    Anonymous,
-    /// The holder of the key in this secret.
-    Key(String),
-}
-
-impl Caller {
-    /// The name in logs and records.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Anonymous => None,
-            Self::Key(name) => Some(name),
-        }
-    }
-}
 
 /// Without keys only requests that name the gateway by an address or as `localhost` are served: a page in a
 /// browser on the gateway's machine can make a name of its own lead there (DNS rebinding), but no address.
@@ -57,10 +39,10 @@ fn named_by_address(parts: &Parts) -> Result<()> {
 }
 
 /// Identifies the caller by the keys whose secrets are called `names`. Unknown, missing and ambiguous
-/// keys are `Unauthenticated`, with no hint which keys exist.
-pub async fn identify(parts: &Parts, names: &[String], secrets: &dyn SecretStore) -> Result<Caller> {
+/// keys are `Unauthenticated`, with no hint which keys exist. Who is known may do what `permissions` say.
+pub async fn identify(parts: &Parts, names: &[String], permissions: Permissions, secrets: &dyn SecretStore) -> Result<Caller> {
     if names.is_empty() {
-        return named_by_address(parts).map(|()| Caller::Anonymous);
+        return named_by_address(parts).map(|()| Caller { permissions, ..Caller::default() });
     }
     let presented = presented(parts)?.map(|key| Sha256::digest(key.as_bytes()));
     let mut caller = None;
@@ -69,7 +51,8 @@ pub async fn identify(parts: &Parts, names: &[String], secrets: &dyn SecretStore
         let Some(secret) = secrets.secret(name).await?.filter(|secret| !secret.expose().is_empty()) else { continue };
         let known = Sha256::digest(secret.expose().as_bytes());
         if presented.as_ref().is_some_and(|presented| same(presented, &known)) {
-            caller = Some(Caller::Key(name.clone()));
+            let proof = Proof::Secret(name.clone());
+            caller = Some(Caller { proof, permissions, informed: true, ..Caller::default() });
         }
     }
     caller.ok_or_else(|| {
@@ -173,7 +156,8 @@ mod tests {
     #[test]
     fn an_empty_secret_lets_nobody_in() {
         for request in [parts("/", &[("x-api-key", "")]), parts("/?key=", &[]), parts("/", &[])] {
-            let identified = identify(&request, &["KEY".to_owned()], &Careless).now_or_never().expect("memory never waits");
+            let identified =
+                identify(&request, &["KEY".to_owned()], Permissions::ALL, &Careless).now_or_never().expect("memory never waits");
             assert_eq!(identified.expect_err("nobody").kind, ErrorKind::Unauthenticated);
         }
     }

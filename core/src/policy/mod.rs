@@ -1,3 +1,4 @@
-//! What may happen before and after a call. A policy is a file.
+//! What may happen before and after a call. A policy is a file or a folder.
 
 pub mod auth;
+pub mod limit;

@@ -1,3 +1,6 @@
-//! What requests took: their records, as every platform logs them.
+//! What requests took, and what that cost.
 
 pub mod line;
+mod money;
+
+pub use money::NanoUsd;
