@@ -13,6 +13,7 @@ use crate::admin::Action;
 use crate::config::DOCUMENT_BYTES;
 use crate::dialect::{DialectId, StreamForm};
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Name;
 
 /// What a request asks the gateway to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,12 +81,23 @@ pub struct Endpoint {
     pub body: BodyLimit,
     /// The model, where the path names it; decoded.
     pub model: Option<String>,
-    /// The number, where the path names one.
-    pub number: Option<u64>,
+    /// What else the path names.
+    pub named: Named,
     /// Whether the path asks for a stream; `None` where the body says it.
     pub stream: Option<bool>,
     /// The framing of a streamed answer.
     pub form: StreamForm,
+}
+
+/// What an administration path names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The tenant, `{tenant}`.
+    pub tenant: Option<Name>,
+    /// The object, `{id}`: 1 to 64 of `a-z`, `A-Z`, `0-9`, `-` and `_`.
+    pub id: Option<String>,
+    /// The number, `{number}`.
+    pub number: Option<u64>,
 }
 
 /// How a row's path is met.
@@ -94,8 +106,8 @@ enum Path {
     Exact(&'static str),
     /// A prefix, then a model name, then a suffix (which may be empty).
     Model(&'static str, &'static str),
-    /// A prefix, then a number.
-    Number(&'static str),
+    /// Segments, some of which are what [`Named`] has. One that does not fit its place is at no path there is.
+    Pattern(&'static str),
 }
 
 /// Longest name of a model, in bytes.
@@ -120,7 +132,7 @@ static TABLE: &[Row] = &{
     use BodyLimit::{AtMost, Configured, None as NoBody};
     use DialectId::{AnthropicMessages, Gemini, OpenAiChat};
     use Operation::{Admin as Do, Chat, Health, Model, Models, Ready};
-    use Path::{Exact, Model as OfModel, Number};
+    use Path::{Exact, Model as OfModel, Pattern};
     use Permission::{Admin, Anyone, Invoke};
     const DOCUMENT: BodyLimit = AtMost(DOCUMENT_BYTES);
     const fn row(method: Method, path: Path, operation: Operation, dialect: DialectId, permission: Permission, body: BodyLimit, stream: Option<bool>) -> Row {
@@ -148,7 +160,7 @@ static TABLE: &[Row] = &{
         row(Method::POST, Exact("/admin/v1/config/check"),                    Do(Check),    OpenAiChat,        Admin,  DOCUMENT,   None),
         row(Method::POST, Exact("/admin/v1/config/rollback"),                 Do(Rollback), OpenAiChat,        Admin,  AtMost(1024), None),
         row(Method::GET,  Exact("/admin/v1/config/history"),                  Do(History),  OpenAiChat,        Admin,  NoBody,     None),
-        row(Method::GET,  Number("/admin/v1/config/"),                        Do(Version),  OpenAiChat,        Admin,  NoBody,     None),
+        row(Method::GET,  Pattern("/admin/v1/config/{number}"),               Do(Version),  OpenAiChat,        Admin,  NoBody,     None),
     ]
 };
 
@@ -158,18 +170,14 @@ pub fn resolve(parts: &Parts) -> Result<Endpoint> {
     let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
     let path = plain(parts.uri.path());
     for row in TABLE.iter().filter(|row| row.method == *method) {
-        let Some(named) = row.path.matches(path) else { continue };
-        let (model, number) = match row.path {
-            Path::Number(_) => (None, named.and_then(|digits| digits.parse().ok())),
-            _ => (named, None),
-        };
+        let Some(Met { model, named }) = row.path.matches(path) else { continue };
         return Ok(Endpoint {
             operation: row.operation,
             dialect: listing_dialect(row, &parts.headers),
             permission: row.permission,
             body: row.body,
             model: model.map(decode_segment).transpose()?,
-            number,
+            named,
             stream: row.stream,
             form: form(row, parts.uri.query()),
         });
@@ -207,24 +215,56 @@ pub fn guess_dialect(parts: &Parts) -> DialectId {
     }
 }
 
+/// A path that was met, and what it names.
+#[derive(Default)]
+struct Met<'a> {
+    /// The raw name of a model.
+    model: Option<&'a str>,
+    named: Named,
+}
+
 impl Path {
-    /// `None`: not this row; `Some(None)`: met; `Some(Some(name))`: met, with this raw model name or these digits.
-    fn matches<'a>(&self, path: &'a str) -> Option<Option<&'a str>> {
+    /// `None`: not this row.
+    fn matches<'a>(&self, path: &'a str) -> Option<Met<'a>> {
         match self {
-            Self::Exact(exact) => (path == *exact).then_some(None),
+            Self::Exact(exact) => (path == *exact).then(Met::default),
             Self::Model(prefix, suffix) => {
                 let model = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
                 // A bare listing row must not take what a row with a suffix is for.
                 let called = suffix.is_empty() && model.contains(':') && model.ends_with("enerateContent");
-                (!model.is_empty() && !called).then_some(Some(model))
+                (!model.is_empty() && !called).then_some(Met { model: Some(model), named: Named::default() })
             }
-            Self::Number(prefix) => {
-                let digits = path.strip_prefix(prefix)?;
-                let number = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u64>().is_ok();
-                number.then_some(Some(digits))
-            }
+            Self::Pattern(pattern) => Some(Met { model: None, named: Named::read(pattern, path)? }),
         }
     }
+}
+
+impl Named {
+    fn read(pattern: &str, path: &str) -> Option<Self> {
+        let mut named = Self::default();
+        let mut segments = path.split('/');
+        for place in pattern.split('/') {
+            let segment = segments.next()?;
+            match place {
+                "{tenant}" => named.tenant = Some(segment.parse().ok()?),
+                "{id}" => named.id = Some(object_id(segment)?),
+                "{number}" => named.number = Some(digits(segment)?),
+                _ if place == segment => {}
+                _ => return None,
+            }
+        }
+        segments.next().is_none().then_some(named)
+    }
+}
+
+fn object_id(segment: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let fits = (1..=Name::LONGEST).contains(&segment.len()) && segment.bytes().all(plain);
+    fits.then(|| segment.to_owned())
+}
+
+fn digits(segment: &str) -> Option<u64> {
+    segment.bytes().all(|byte| byte.is_ascii_digit()).then(|| segment.parse().ok()).flatten()
 }
 
 /// `/v1/models` is shared: Anthropic's and Google's clients are known by their headers.
@@ -284,9 +324,8 @@ pub(crate) fn model_name(name: String) -> Result<String> {
 
 fn not_found(path: &str) -> String {
     let known = TABLE.iter().map(|row| match &row.path {
-        Path::Exact(path) => Cow::Borrowed(*path),
+        Path::Exact(path) | Path::Pattern(path) => Cow::Borrowed(*path),
         Path::Model(prefix, suffix) => Cow::Owned(format!("{prefix}{{model}}{suffix}")),
-        Path::Number(prefix) => Cow::Owned(format!("{prefix}{{number}}")),
     });
     let near = known
         .filter(|_| path.len() <= MAX_COMPARED)
@@ -388,7 +427,7 @@ mod tests {
     #[test]
     fn only_health_and_readiness_are_open_to_anyone_and_administration_to_administrators() {
         for row in TABLE {
-            let (Path::Exact(path) | Path::Model(path, _) | Path::Number(path)) = row.path;
+            let (Path::Exact(path) | Path::Model(path, _) | Path::Pattern(path)) = row.path;
             let expected = match row.operation {
                 Operation::Health | Operation::Ready => Permission::Anyone,
                 Operation::Admin(_) => Permission::Admin,
@@ -403,7 +442,7 @@ mod tests {
     #[test]
     fn a_version_is_named_by_its_number() {
         let endpoint = resolve(&parts("GET", "/admin/v1/config/12", &[])).unwrap();
-        assert_eq!((endpoint.operation, endpoint.number), (Operation::Admin(Action::Version), Some(12)));
+        assert_eq!((endpoint.operation, endpoint.named.number), (Operation::Admin(Action::Version), Some(12)));
         for path in
             ["/admin/v1/config/x", "/admin/v1/config/-1", "/admin/v1/config/99999999999999999999999", "/admin/v1/config/1/2"]
         {
@@ -412,5 +451,26 @@ mod tests {
         let error = resolve(&parts("GET", "/admin/v1/config/check", &[])).unwrap_err();
         assert_eq!(error.kind, ErrorKind::MethodNotAllowed);
         assert_eq!(allow("/admin/v1/config").as_deref(), Some("GET, PUT"));
+    }
+
+    #[test]
+    fn a_pattern_names_what_its_path_holds_and_nothing_else_fits() {
+        let pattern = "/admin/v1/tenants/{tenant}/keys/{id}/rotate";
+        let named = Named::read(pattern, "/admin/v1/tenants/acme/keys/k_1-A/rotate").expect("a path of the pattern");
+        assert_eq!(named, Named { tenant: Some("acme".parse().unwrap()), id: Some("k_1-A".into()), number: None });
+        let long = format!("/admin/v1/tenants/acme/keys/{}/rotate", "k".repeat(65));
+        for path in [
+            "/admin/v1/tenants/acme/keys/k1",
+            "/admin/v1/tenants/acme/keys/k1/rotate/",
+            "/admin/v1/tenants/acme/keys//rotate",
+            "/admin/v1/tenants//keys/k1/rotate",
+            "/admin/v1/tenants/ACME/keys/k1/rotate",
+            "/admin/v1/tenants/acme/keys/k%31/rotate",
+            "/admin/v1/tenants/acme/keys/../rotate",
+            "/admin/v1/tenants/acme%2Fkeys/k1/rotate",
+            &long,
+        ] {
+            assert_eq!(Named::read(pattern, path), None, "{path}");
+        }
     }
 }

@@ -174,8 +174,16 @@ impl Request<'_> {
             Operation::Admin(action) => {
                 let body = self.read(endpoint, body).await?;
                 let by = caller.name().unwrap_or_default();
-                Ok(administer::answer(&self.gateway.live, &by, action, endpoint.number, self.parts, &body, &mut self.settlement)
-                    .await)
+                Ok(administer::answer(
+                    &self.gateway.live,
+                    &by,
+                    action,
+                    endpoint.named.number,
+                    self.parts,
+                    &body,
+                    &mut self.settlement,
+                )
+                .await)
             }
         }
     }
