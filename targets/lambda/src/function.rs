@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | the answer ends | its last byte, and the end after the settlement | before the end |
 //! | time is nearly up before an answer | 504 in its protocol | before the answer |
-//! | time is nearly up in a stream | the end of the stream | before the end |
+//! | time is nearly up in a stream | an error event in its protocol, and the end | before the end |
+//! | the stream goes on all the same, [`PARTING`] later | its end | before the end |
 //! | the platform breaks the answer off | nothing | before the next invocation |
 //! | a panic | 500 in its protocol | before the answer |
 //!
@@ -29,11 +30,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::event::{self, Asked, Mode, Way};
+use crate::ports::deadline::late;
 use crate::reply::{self, MOST_WHOLE, Reply};
 use crate::start::{Refusal, Serving};
 
 /// What a settlement may take of the time that the platform allows an invocation.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long before that providers are given up: what core may take to tell the caller.
+const PARTING: Duration = Duration::from_millis(250);
 
 /// The function: a gateway, or why there is none.
 pub(crate) struct Function {
@@ -61,6 +65,7 @@ impl Function {
             Ok(serving) => serving,
             Err(Refusal(why)) => return self.give(unserved::misconfigured(&parts, why), way),
         };
+        serving.deadline.set(until.checked_sub(PARTING).unwrap_or(until));
         let request = http::Request::from_parts(parts, body);
         let handled = serving.handle(edgeway_core::exchange::Inbound { request, peer: inbound.peer });
         match way {
@@ -134,10 +139,9 @@ fn whole(body: Body) -> Bytes {
 }
 
 /// Why there is no answer: the time was up, or a panic (whose hook has said what and where).
-fn failure(late: Option<tokio::time::error::Elapsed>) -> Error {
-    match late {
-        Some(_) => Error::new(ErrorKind::UpstreamTimeout, "The answer took longer than the function may run.")
-            .source("the function's own time limit; raise it, or lower `timeouts.total`"),
+fn failure(elapsed: Option<tokio::time::error::Elapsed>) -> Error {
+    match elapsed {
+        Some(_) => late(),
         None => Error::new(ErrorKind::Internal, "The gateway has failed. Its operator finds the cause in the log."),
     }
 }

@@ -18,6 +18,7 @@ use edgeway_core::{Gateway, Handled};
 use edgeway_native::ports::entropy;
 
 use crate::event::{MODE_VARIABLE, Mode};
+use crate::ports::deadline::Deadline;
 use crate::ports::{blobs, queue, table};
 use crate::stores::Stores;
 
@@ -37,6 +38,8 @@ pub(crate) struct Serving {
     gateway: Arc<Gateway>,
     /// How answers go.
     pub(crate) mode: Mode,
+    /// When providers are given up.
+    pub(crate) deadline: Deadline,
     /// What the port suites check.
     #[cfg(feature = "suite")]
     subject: edgeway_core::ports::suite::Subject,
@@ -73,7 +76,8 @@ async fn open() -> Result<Serving, Refusal> {
     let loaded = config::load(file, bindings()).map_err(refused)?;
     let stores = Stores::bound().map_err(Refusal)?;
     stores.check().await.map_err(Refusal)?;
-    let ports = stores.ports();
+    let deadline = Deadline::default();
+    let ports = stores.ports(deadline.clone());
     #[cfg(feature = "suite")]
     let subject = {
         let (name, value) = edgeway_core::ports::suite::PRESENT_SECRET;
@@ -91,6 +95,7 @@ async fn open() -> Result<Serving, Refusal> {
     Ok(Serving {
         gateway,
         mode,
+        deadline,
         #[cfg(feature = "suite")]
         subject,
     })

@@ -21,6 +21,7 @@ use futures_util::future::{BoxFuture, FutureExt, join_all};
 use crate::ports::aws::Aws;
 use crate::ports::blobs::{self, Bucket};
 use crate::ports::cells::TableCells;
+use crate::ports::deadline::{Deadline, PunctualClient};
 use crate::ports::http::ThawedClient;
 use crate::ports::kv::TableKv;
 use crate::ports::log::Log;
@@ -77,11 +78,11 @@ impl Stores {
         self.table.clone().map(|table| Arc::new(TableCells::new(table)) as _)
     }
 
-    /// What core gets.
-    pub(crate) fn ports(&self) -> Ports {
+    /// What core gets. Its exchanges with providers are over at the deadline.
+    pub(crate) fn ports(&self, deadline: Deadline) -> Ports {
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         Ports {
-            http: self.http.clone(),
+            http: Arc::new(PunctualClient::new(self.http.clone(), deadline)),
             kv: self.table.clone().map(|table| Arc::new(TableKv::new(table)) as _),
             cells: self.versioned().map(|store| Arc::new(SwapCells::new(store, clock.clone(), entropy.clone())) as _),
             blobs: self.bucket.clone().map(|bucket| bucket as _),

@@ -2,7 +2,7 @@
 //!
 //! | port | what it is here |
 //! |---|---|
-//! | HTTP client, clock, entropy, secrets | the native server's own; [`http`] minds the freezes |
+//! | HTTP client, clock, entropy, secrets | the native server's own; [`http`] minds the freezes, [`deadline`] the function's time limit |
 //! | key-value store, cells | [`table`]: one DynamoDB table, in [`kv`] and [`cells`] |
 //! | large objects | [`blobs`]: an S3 bucket |
 //! | events | [`log`]: standard output, and [`queue`]: SQS |
@@ -14,6 +14,7 @@ pub mod aws;
 pub mod blobs;
 mod call;
 pub mod cells;
+pub mod deadline;
 pub mod http;
 pub mod kv;
 pub mod log;

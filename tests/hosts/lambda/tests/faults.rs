@@ -7,7 +7,7 @@
     reason = "the tests play callers and operators: they need sockets and processes"
 )]
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use edgeway_tests::driver::{Launched, Launcher};
 use edgeway_tests::http1::{BodyReader, Connection, Head};
+use edgeway_tests::protocol::Protocol;
 use edgeway_tests::script::{Answer, Step};
+use edgeway_tests::sse;
 use edgeway_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -120,10 +122,61 @@ fn a_function_url_passes_a_chunk_on_before_the_next_is_there() {
         seen.push_str(&String::from_utf8_lossy(&body.next(&mut connection).expect("a chunk").expect("not the end")));
     }
     assert!(started.elapsed() < Duration::from_secs(2), "the provider stalls until the function's time is up");
-    // Half a second before its limit the function cuts the stream and settles it.
+    // Before its limit the function gives the provider up.
     while body.next(&mut connection).expect("a proper end").is_some() {}
     let record = host.record().expect("a record");
-    assert_eq!((&record["outcome"], &record["estimated"]), (&json!("abandoned"), &json!(true)), "{record}");
+    assert_eq!((&record["outcome"], &record["estimated"]), (&json!("truncated"), &json!(true)), "{record}");
+}
+
+/// A stream that meets the function's own time limit ends with one terminal error event in its caller's protocol, passed through or
+/// translated, whether its provider says nothing more or always a little.
+#[test]
+fn a_stream_that_meets_the_functions_time_limit_ends_with_an_error_event() {
+    let silent = || Answer {
+        status: 200,
+        headers: vec![("content-type".into(), "text/event-stream".into())],
+        steps: vec![Step::Chunk(chunk("first")), Step::Stall],
+    };
+    let silent = Upstream::start([silent(), silent()]).expect("a provider");
+    let document = format!(
+        "{KEYS}[providers.openai]\nbase_url = \"http://{}\"\nkey = \"KEY\"\n\
+         [providers.anthropic]\nbase_url = \"http://{}\"\nkey = \"KEY\"\n",
+        silent.address(),
+        trickling()
+    );
+    let mut host = start(&["--instances", "4", "--time-limit", "3"], &document, &[]).expect("a host");
+    let address = host.address;
+    std::thread::scope(|scope| {
+        for (door, model) in [
+            (Protocol::Openai, "openai/m"),
+            (Protocol::Anthropic, "anthropic/m"),
+            (Protocol::Openai, "anthropic/m"),
+            (Protocol::Anthropic, "openai/m"),
+        ] {
+            scope.spawn(move || {
+                let what = format!("{} to {model}", door.name());
+                let mut connection = connect(address);
+                let body =
+                    json!({"model": model, "stream": true, "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]});
+                let head = send(&mut connection, "POST", &door.door(model, true), "a-key-of-the-tests", &body.to_string());
+                assert_eq!(head.word(1), "200", "{what}");
+                let body = connection.read_body(&head, true).expect("a proper end");
+                let text = String::from_utf8_lossy(&body);
+                let frames = sse::frames(&body).unwrap_or_else(|wrong| panic!("{what}: {wrong}\n{text}"));
+                let read = door.read_stream(&frames).unwrap_or_else(|wrong| panic!("{what}: {wrong}\n{text}"));
+                assert!(read.whole.to_string().contains("first") && !read.ended, "{what}: {text}");
+                let error = read.error.unwrap_or_else(|| panic!("{what}: no error event\n{text}"));
+                let message = door.error_message(200, &error).expect("an SDK can raise it");
+                assert!(message.contains("longer than the function may run"), "{what}: {message}");
+            });
+        }
+    });
+    for _ in 0..4 {
+        let record = host.record().expect("a record");
+        assert_eq!((&record["outcome"], &record["estimated"]), (&json!("truncated"), &json!(true)), "{record}");
+        assert!(record["cause"].as_str().is_some_and(|cause| cause.contains("the function's own time limit")), "{record}");
+    }
+    silent.seen().expect("the providers' work has ended");
 }
 
 /// A sandbox that is killed while it settles loses its answer's end, and nothing else; nothing is recorded twice.
@@ -304,6 +357,38 @@ fn an_answer_that_is_broken_off_is_settled_and_followed_by_the_next() {
     let record: Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!((&record["outcome"], &record["estimated"]), (&json!("abandoned"), &json!(true)), "{record}");
     function.kill().and_then(|()| function.wait()).expect("an end");
+}
+
+/// Where a provider is whose answers never end and never pause for long.
+fn trickling() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || trickle(stream));
+        }
+    });
+    address
+}
+
+/// Answers one request, until the gateway goes away.
+fn trickle(stream: TcpStream) -> io::Result<()> {
+    let event = |event: Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().expect("a type")).into_bytes();
+    let mut connection = Connection::new(stream)?;
+    let head = connection.read_head()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    connection.read_body(&head, false)?;
+    connection.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")?;
+    connection.write_chunk(&event(json!({"type": "message_start", "message": {
+        "id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": null,
+        "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1},
+    }})))?;
+    let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+    connection.write_chunk(&event(block))?;
+    let delta = event(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "first "}}));
+    loop {
+        connection.write_chunk(&delta)?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn chunk(text: &str) -> Vec<u8> {
