@@ -10,7 +10,7 @@
 //! Knows no clock and keeps no secret. Invariant: what is signed is what the head says when it is signed; whoever
 //! changes a header afterwards (other than those in [`UNSIGNED`]) breaks the signature.
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest, Sha256};
