@@ -170,7 +170,7 @@ fn caller(cells: Arc<dyn CellStore>, id: u64) -> JoinHandle<(u64, bool)> {
         }
         let settle = allowance::Command::Settle(Settle { id, actual: 1 });
         match insist::<Allowance>(&*cells, &settle).await {
-            allowance::Reply::Settled | allowance::Reply::Gone => (1, false),
+            allowance::Reply::Settled { .. } | allowance::Reply::Gone => (1, false),
             other => panic!("{other:?}"),
         }
     })

@@ -6,6 +6,8 @@
 //! | [`Command::Reserve`] | charges an amount at once and keeps it open, to be settled; or refuses |
 //! | [`Command::Settle`] | replaces the amount by what it really was, and closes it |
 //! | [`Command::Extend`] | keeps it open for longer |
+//! | [`Command::Credit`] | allows more for as long as the present counts |
+//! | [`Command::Reset`] | forgets what is charged and not open |
 //!
 //! The rules, from which everything else follows:
 //!
@@ -21,6 +23,7 @@
 //! open. The limit comes with each command, so a new configuration holds at once; a new window moves what is
 //! charged to the present, never to the past.
 
+mod command;
 mod encoding;
 
 use std::time::Duration;
@@ -30,122 +33,17 @@ use super::{Next, Program};
 use crate::error::Result;
 use crate::ports::Timestamp;
 
+pub use command::{Command, Hold, Refusal, Reply, Reserve, Settle, Terms};
+
 /// How many reservations may be open at once. One takes about 20 bytes of the state.
 pub const OPEN: usize = 1024;
+/// How many credits may count at once.
+pub const CREDITS: usize = 64;
 /// The longest that a reservation stays open without being extended.
 pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The program.
 pub struct Allowance;
-
-/// How much, for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    /// The most that may be charged at any time.
-    pub limit: u64,
-    /// For how long a charge counts.
-    pub window: Window,
-}
-
-/// When a reserved amount is spent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// Now: a request's own amount.
-    Now,
-    /// At any time until it is settled or expires: a slice for a lease. Ends with a fixed window.
-    Slice,
-}
-
-/// Asks for an amount.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reserve {
-    /// Of what.
-    pub terms: Terms,
-    /// Random, and the same when the same reservation is asked for again.
-    pub id: u64,
-    /// How much.
-    pub amount: u64,
-    /// With how little the caller would be content; equal to `amount` for all or nothing.
-    pub least: u64,
-    /// For how long it stays open, at most [`LONGEST`]. Zero: charged at once and never open, so asking again charges again.
-    pub ttl: Duration,
-    /// When it is spent.
-    pub hold: Hold,
-    /// A reservation that is settled first, in the same step.
-    pub after: Option<Settle>,
-}
-
-/// Says what a reservation really was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settle {
-    /// The reservation.
-    pub id: u64,
-    /// What was spent; zero gives all of it back.
-    pub actual: u64,
-}
-
-/// What can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// What is left? Writes nothing. Answered by [`Reply::Standing`].
-    Look(Terms),
-    /// Answered by [`Reply::Granted`] or [`Reply::Refused`]; a refusal writes nothing.
-    Reserve(Reserve),
-    /// Answered by [`Reply::Settled`] or [`Reply::Gone`], which writes nothing.
-    Settle(Settle),
-    /// Answered by [`Reply::Granted`] or [`Reply::Gone`].
-    Extend {
-        /// The reservation.
-        id: u64,
-        /// For how long from now, at most [`LONGEST`]. Never shortens.
-        ttl: Duration,
-    },
-}
-
-/// What is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// How it stands.
-    Standing {
-        /// What is charged.
-        charged: u64,
-        /// What is left.
-        remaining: u64,
-        /// How many reservations are open.
-        open: u32,
-        /// After how long nothing is charged any more, if nothing is added; `None` for never.
-        clear_after: Option<Duration>,
-    },
-    /// Charged and open.
-    Granted {
-        /// How much: all that was asked for, or what was left.
-        amount: u64,
-        /// For how long it stays open, from the moment of the answer.
-        ttl: Duration,
-    },
-    /// Not charged.
-    Refused {
-        /// What is left.
-        remaining: u64,
-        /// After how long it would fit, if nothing else happens; `None` for never.
-        retry_after: Option<Duration>,
-        /// Why.
-        because: Refusal,
-    },
-    /// Closed.
-    Settled,
-    /// There is no such reservation (any more): settled before, or expired as charged, or out of its window.
-    Gone,
-}
-
-/// Why an amount was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It is more than what is left.
-    Exhausted,
-    /// Too many reservations are open.
-    Crowded,
-}
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +55,18 @@ pub struct State {
     charges: Vec<(u64, u64)>,
     /// By id, ascending. Only what expires after `latest` and lies in a bucket that counts.
     open: Vec<Open>,
+    /// What is allowed on top of the limit, in order of arrival. Only what counts at `latest`.
+    credits: Vec<Credit>,
+    /// The latest reset's id and bucket, for as long as that counts.
+    reset: Option<(u64, u64)>,
+}
+
+/// An amount on top of the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Credit {
+    id: u64,
+    amount: u64,
+    bucket: u64,
 }
 
 /// A reservation. Its amount is part of the charge of its bucket.
@@ -178,7 +88,13 @@ impl Program for Allowance {
     fn run(state: Option<State>, command: Command, now: Timestamp) -> Result<(Next<State>, Reply)> {
         let mut next = match (state, &command) {
             (Some(state), _) => state,
-            (None, Command::Look(terms) | Command::Reserve(Reserve { terms, .. })) => State::new(terms.window, now),
+            (
+                None,
+                Command::Look(terms)
+                | Command::Reserve(Reserve { terms, .. })
+                | Command::Credit { terms, .. }
+                | Command::Reset { terms, .. },
+            ) => State::new(terms.window, now),
             (None, Command::Settle(_) | Command::Extend { .. }) => return Ok((Next::Same, Reply::Gone)),
         };
         next.proceed(now);
@@ -195,17 +111,19 @@ impl Program for Allowance {
                 (settled || reserved, reply)
             }
             Command::Settle(settle) => match next.settle(settle) {
-                true => (true, Reply::Settled),
+                true => (true, next.settled()),
                 false => (false, Reply::Gone),
             },
             Command::Extend { id, ttl } => match next.extend(id, ttl) {
                 Some(reply) => (true, reply),
                 None => (false, Reply::Gone),
             },
+            Command::Credit { terms, id, amount } => next.credit(terms, id, amount),
+            Command::Reset { terms, id } => next.reset(terms, id),
         };
         let next = match changed {
             false => Next::Same,
-            true if next.charges.is_empty() && next.open.is_empty() => Next::Nothing,
+            true if next.is_empty() => Next::Nothing,
             true => Next::State(next),
         };
         Ok((next, reply))
@@ -218,7 +136,11 @@ impl Program for Allowance {
 
 impl State {
     fn new(window: Window, now: Timestamp) -> Self {
-        Self { window, latest: now, charges: Vec::new(), open: Vec::new() }
+        Self { window, latest: now, charges: Vec::new(), open: Vec::new(), credits: Vec::new(), reset: None }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.charges.is_empty() && self.open.is_empty() && self.credits.is_empty() && self.reset.is_none()
     }
 
     /// Lets time pass: what does not count any more is forgotten, what has expired stays charged and is open no more.
@@ -227,6 +149,8 @@ impl State {
         let (latest, oldest) = (self.latest, self.window.oldest(self.latest));
         self.charges.retain(|(bucket, _)| *bucket >= oldest);
         self.open.retain(|open| open.expires > latest && open.bucket >= oldest);
+        self.credits.retain(|credit| credit.bucket >= oldest);
+        self.reset = self.reset.filter(|(_, bucket)| *bucket >= oldest);
     }
 
     /// Measures by another window from now on. Everything that is charged counts as charged now, or at its expiry.
@@ -246,6 +170,39 @@ impl State {
             self.charge(bucket, amount);
         }
         self.charge(present, elsewhere);
+        self.credits.iter_mut().for_each(|credit| credit.bucket = present);
+        self.reset = self.reset.map(|(id, _)| (id, present));
+    }
+
+    fn credits(&self) -> u64 {
+        self.credits.iter().fold(0, |sum, credit| sum.saturating_add(credit.amount))
+    }
+
+    fn credit(&mut self, terms: Terms, id: u64, amount: u64) -> (bool, Reply) {
+        self.measure_by(terms.window);
+        if amount == 0 || self.credits.iter().any(|credit| credit.id == id) {
+            return (false, self.standing(terms.limit));
+        }
+        if self.credits.len() >= CREDITS {
+            let first = self.credits.iter().filter_map(|credit| self.window.end(credit.bucket)).min();
+            let retry_after = first.map(|first| first.since(self.latest));
+            return (false, Reply::Refused { remaining: self.remaining(terms.limit), retry_after, because: Refusal::Crowded });
+        }
+        self.credits.push(Credit { id, amount, bucket: self.window.bucket(self.latest) });
+        (true, self.standing(terms.limit))
+    }
+
+    fn reset(&mut self, terms: Terms, id: u64) -> (bool, Reply) {
+        self.measure_by(terms.window);
+        if self.reset.is_some_and(|(last, _)| last == id) {
+            return (false, self.standing(terms.limit));
+        }
+        self.charges.clear();
+        for at in 0..self.open.len() {
+            self.charge(self.open[at].bucket, self.open[at].amount);
+        }
+        self.reset = Some((id, self.window.bucket(self.latest)));
+        (true, self.standing(terms.limit))
     }
 
     fn charged(&self) -> u64 {
@@ -275,10 +232,10 @@ impl State {
 
     fn reserve(&mut self, reserve: &Reserve) -> (bool, Reply) {
         if let Ok(at) = self.find(reserve.id) {
-            return (false, self.granted(at));
+            return (false, self.granted(at, reserve.terms.limit));
         }
         self.measure_by(reserve.terms.window);
-        let limit = reserve.terms.limit;
+        let limit = reserve.terms.limit.saturating_add(self.credits());
         let charged = self.charged();
         let remaining = limit.saturating_sub(charged);
         let least = reserve.least.max(1).min(reserve.amount);
@@ -291,7 +248,8 @@ impl State {
         let bucket = reserve.hold.bucket(self.window, self.latest, expires);
         if expires <= self.latest {
             self.charge(bucket, amount);
-            return (true, Reply::Granted { amount, ttl: Duration::ZERO });
+            let (remaining, clear_after) = (self.remaining(reserve.terms.limit), self.clear_after());
+            return (true, Reply::Granted { amount, ttl: Duration::ZERO, remaining, clear_after });
         }
         if self.open.len() >= OPEN {
             let first = self.open.iter().map(|open| open.expires).min();
@@ -301,12 +259,22 @@ impl State {
         self.charge(bucket, amount);
         let at = self.find(reserve.id).unwrap_or_else(|at| at);
         self.open.insert(at, Open { id: reserve.id, amount, bucket, expires, hold: reserve.hold });
-        (true, self.granted(at))
+        (true, self.granted(at, reserve.terms.limit))
     }
 
-    fn granted(&self, at: usize) -> Reply {
+    fn granted(&self, at: usize, limit: u64) -> Reply {
         let open = &self.open[at];
-        Reply::Granted { amount: open.amount, ttl: open.expires.since(self.latest) }
+        let (remaining, clear_after) = (self.remaining(limit), self.clear_after());
+        Reply::Granted { amount: open.amount, ttl: open.expires.since(self.latest), remaining, clear_after }
+    }
+
+    fn remaining(&self, limit: u64) -> u64 {
+        limit.saturating_add(self.credits()).saturating_sub(self.charged())
+    }
+
+    fn settled(&self) -> Reply {
+        let reserved = self.open.iter().fold(0_u64, |sum, open| sum.saturating_add(open.amount));
+        Reply::Settled { charged: self.charged(), reserved, credit: self.credits() }
     }
 
     fn settle(&mut self, settle: Settle) -> bool {
@@ -330,7 +298,8 @@ impl State {
             self.discharge(bucket, amount);
             self.charge(later, amount);
         }
-        Some(self.granted(at))
+        // Whoever extends brings no limit: nothing is said of what is left.
+        Some(self.granted(at, 0))
     }
 
     fn until(&self, ttl: Duration, hold: Hold) -> Timestamp {
@@ -355,19 +324,29 @@ impl State {
     }
 
     fn standing(&self, limit: u64) -> Reply {
-        let charged = self.charged();
-        let clear_after = match self.charges.is_empty() {
-            true => Some(Duration::ZERO),
-            false => self.clear_at().map(|at| at.since(self.latest)),
-        };
         let open = u32::try_from(self.open.len()).expect("OPEN is less");
-        Reply::Standing { charged, remaining: limit.saturating_sub(charged), open, clear_after }
+        Reply::Standing {
+            charged: self.charged(),
+            credit: self.credits(),
+            remaining: self.remaining(limit),
+            open,
+            clear_after: self.clear_after(),
+        }
+    }
+
+    fn clear_after(&self) -> Option<Duration> {
+        match self.charges.last() {
+            None => Some(Duration::ZERO),
+            Some((last, _)) => self.window.end(*last).map(|at| at.since(self.latest)),
+        }
     }
 
     /// When nothing counts any more.
     fn clear_at(&self) -> Option<Timestamp> {
         let charged = self.charges.iter().map(|charge| charge.0);
-        let last = charged.chain(self.open.iter().map(|open| open.bucket)).max()?;
+        let open = self.open.iter().map(|open| open.bucket);
+        let given = self.credits.iter().map(|credit| credit.bucket).chain(self.reset.map(|(_, bucket)| bucket));
+        let last = charged.chain(open).chain(given).max()?;
         self.window.end(last)
     }
 }

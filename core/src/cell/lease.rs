@@ -19,7 +19,7 @@
 //! let command = lease.next(3, 0x5eed, now).expect("a slice to ask for");
 //! // ... send `command` to the cell; it answers:
 //! # drop(command);
-//! lease.answered(&Reply::Granted { amount: 100, ttl: Duration::from_secs(10) }, now);
+//! lease.answered(&Reply::Granted { amount: 100, ttl: Duration::from_secs(10), remaining: 900, clear_after: None }, now);
 //! let ticket = lease.take(3, now).expect("it is in the slice");
 //! lease.settle(ticket, 2); // it was less
 //! ```
@@ -167,7 +167,7 @@ impl Lease {
         self.proceed(now);
         let Some(sent) = self.sent.take() else { return };
         match (sent.command, reply) {
-            (Command::Reserve(reserve), Reply::Granted { amount, ttl }) => {
+            (Command::Reserve(reserve), Reply::Granted { amount, ttl, .. }) => {
                 let (size, until) = (*amount, sent.at.plus(*ttl));
                 self.held.push_back(Slice { id: reserve.id, size, spent: 0, until, used: false, renewable: true });
             }
@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn granted(amount: u64, seconds: u32) -> Reply {
-        Reply::Granted { amount, ttl: seconds * SECOND }
+        Reply::Granted { amount, ttl: seconds * SECOND, remaining: 0, clear_after: None }
     }
 
     fn reserve(command: Option<Command>) -> Reserve {
@@ -296,7 +296,7 @@ mod tests {
         lease.answered(&granted(SIZE, 10), at(9));
         assert!(lease.take(0, at(17)).is_some(), "until ten seconds after the renewal was sent");
         assert_eq!(lease.next(0, 2, at(17)), Some(Command::Settle(Settle { id: 1, actual: 1 })));
-        lease.answered(&Reply::Settled, at(17));
+        lease.answered(&Reply::Settled { charged: 1, reserved: 0, credit: 0 }, at(17));
         assert_eq!(lease.take(0, at(17)), None);
         assert_eq!(lease.next(0, 3, at(17)), None, "and an idle lease is not filled");
     }

@@ -106,6 +106,11 @@ impl<'a> Unpacker<'a> {
         Ok(taken)
     }
 
+    /// Whether everything was read.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One byte.
     pub fn byte(&mut self) -> Result<u8> {
         Ok(self.take(1)?[0])

@@ -22,9 +22,13 @@ pub enum Window {
     Fixed(Duration),
     /// Until the end of the calendar month, in UTC.
     Month,
+    /// Until the next Monday, in UTC.
+    Week,
 }
 
 const DAY: u64 = 86_400_000_000;
+/// The epoch is a Thursday: the Monday before it is three days away.
+const MONDAY: u64 = 3 * DAY;
 
 impl Window {
     /// Into how many buckets a sliding window is cut. More would free amounts sooner, and make states larger.
@@ -35,6 +39,7 @@ impl Window {
         let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX).max(1);
         match self {
             Self::Ever | Self::Month => None,
+            Self::Week => Some(7 * DAY),
             Self::Sliding(length) => Some(micros(length).div_ceil(Self::SLICES)),
             Self::Fixed(length) => Some(micros(length)),
         }
@@ -44,6 +49,7 @@ impl Window {
     pub fn bucket(self, now: Timestamp) -> u64 {
         match self {
             Self::Month => month(now),
+            Self::Week => now.0.saturating_add(MONDAY) / (7 * DAY),
             _ => self.width().map_or(0, |width| now.0 / width),
         }
     }
@@ -61,6 +67,7 @@ impl Window {
             Self::Ever => None,
             Self::Month => Some(month_start(next)),
             Self::Sliding(_) => self.width().map(|width| Timestamp(next.saturating_add(Self::SLICES).saturating_mul(width))),
+            Self::Week => Some(Timestamp(next.saturating_mul(7 * DAY).saturating_sub(MONDAY))),
             Self::Fixed(_) => self.width().map(|width| Timestamp(next.saturating_mul(width))),
         }
     }
@@ -83,6 +90,7 @@ impl Window {
                 to.duration(length);
             }
             Self::Month => to.byte(3),
+            Self::Week => to.byte(4),
         }
     }
 
@@ -92,6 +100,7 @@ impl Window {
             1 => Self::Sliding(from.duration()?),
             2 => Self::Fixed(from.duration()?),
             3 => Self::Month,
+            4 => Self::Week,
             other => return Err(refused(format_args!("there is no window {other}"))),
         })
     }
@@ -183,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_bucket_ends_when_it_stops_counting() {
-        let windows = [Window::Sliding(Duration::from_secs(60)), Window::Fixed(Duration::from_secs(3600)), Window::Month];
+        let windows =
+            [Window::Sliding(Duration::from_secs(60)), Window::Fixed(Duration::from_secs(3600)), Window::Month, Window::Week];
         for window in windows {
             for charged in [0, 1, 59_999_999, 1_790_000_000_000_000] {
                 let bucket = window.bucket(Timestamp(charged));
@@ -195,9 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn weeks_begin_on_monday() {
+        // 2026-11-23 was a Monday.
+        let monday = 20_780 * DAY;
+        for (moment, end) in [(monday, monday + 7 * DAY), (monday - 1, monday), (monday + 6 * DAY, monday + 7 * DAY)] {
+            assert_eq!(Window::Week.end(Window::Week.bucket(Timestamp(moment))), Some(Timestamp(end)));
+        }
+        assert_eq!(Timestamp(monday).to_string(), "2026-11-23T00:00:00.000000Z");
+    }
+
+    #[test]
     fn no_window_and_no_moment_overflows() {
         for length in [Duration::ZERO, Duration::from_micros(1), Duration::MAX] {
-            for window in [Window::Ever, Window::Sliding(length), Window::Fixed(length), Window::Month] {
+            for window in [Window::Ever, Window::Sliding(length), Window::Fixed(length), Window::Month, Window::Week] {
                 for now in [0, 1, u64::MAX - 1, u64::MAX] {
                     let bucket = window.bucket(Timestamp(now));
                     assert!(window.oldest(Timestamp(now)) <= bucket);

@@ -3,7 +3,7 @@
 //! Invariant: a state that decodes keeps the invariants of [`State`]; its open reservations are written relative to its
 //! latest moment, which makes them short.
 
-use super::{Command, Hold, OPEN, Open, Refusal, Reply, Reserve, Settle, State, Terms};
+use super::{CREDITS, Command, Credit, Hold, OPEN, Open, Refusal, Reply, Reserve, Settle, State, Terms};
 use crate::cell::pack::{Pack, Packer, Unpacker, refused};
 use crate::cell::window::Window;
 use crate::error::{Error, Result};
@@ -76,6 +76,17 @@ impl Pack for Command {
                 to.number(*id);
                 to.duration(*ttl);
             }
+            Self::Credit { terms, id, amount } => {
+                to.byte(4);
+                terms.pack(to);
+                to.number(*id);
+                to.number(*amount);
+            }
+            Self::Reset { terms, id } => {
+                to.byte(5);
+                terms.pack(to);
+                to.number(*id);
+            }
         }
     }
 
@@ -93,27 +104,32 @@ impl Pack for Command {
             }),
             2 => Self::Settle(Settle::unpack(from)?),
             3 => Self::Extend { id: from.number()?, ttl: from.duration()? },
+            4 => Self::Credit { terms: Terms::unpack(from)?, id: from.number()?, amount: from.number()? },
+            5 => Self::Reset { terms: Terms::unpack(from)?, id: from.number()? },
             other => return Err(refused(format_args!("there is no command {other}"))),
         })
     }
 }
 
 impl Pack for Reply {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn pack(&self, to: &mut Packer) {
         match self {
-            Self::Standing { charged, remaining, open, clear_after } => {
+            Self::Standing { charged, credit, remaining, open, clear_after } => {
                 to.byte(0);
                 to.number(*charged);
+                to.number(*credit);
                 to.number(*remaining);
                 to.number(u64::from(*open));
                 to.option(*clear_after, Packer::duration);
             }
-            Self::Granted { amount, ttl } => {
+            Self::Granted { amount, ttl, remaining, clear_after } => {
                 to.byte(1);
                 to.number(*amount);
                 to.duration(*ttl);
+                to.number(*remaining);
+                to.option(*clear_after, Packer::duration);
             }
             Self::Refused { remaining, retry_after, because } => {
                 to.byte(2);
@@ -124,7 +140,12 @@ impl Pack for Reply {
                     Refusal::Crowded => 1,
                 });
             }
-            Self::Settled => to.byte(3),
+            Self::Settled { charged, reserved, credit } => {
+                to.byte(3);
+                to.number(*charged);
+                to.number(*reserved);
+                to.number(*credit);
+            }
             Self::Gone => to.byte(4),
         }
     }
@@ -133,11 +154,17 @@ impl Pack for Reply {
         Ok(match from.byte()? {
             0 => Self::Standing {
                 charged: from.number()?,
+                credit: from.number()?,
                 remaining: from.number()?,
                 open: from.number32()?,
                 clear_after: from.option(Unpacker::duration)?,
             },
-            1 => Self::Granted { amount: from.number()?, ttl: from.duration()? },
+            1 => Self::Granted {
+                amount: from.number()?,
+                ttl: from.duration()?,
+                remaining: from.number()?,
+                clear_after: from.option(Unpacker::duration)?,
+            },
             2 => Self::Refused {
                 remaining: from.number()?,
                 retry_after: from.option(Unpacker::duration)?,
@@ -147,7 +174,7 @@ impl Pack for Reply {
                     other => return Err(refused(format_args!("there is no refusal {other}"))),
                 },
             },
-            3 => Self::Settled,
+            3 => Self::Settled { charged: from.number()?, reserved: from.number()?, credit: from.number()? },
             4 => Self::Gone,
             other => return Err(refused(format_args!("there is no reply {other}"))),
         })
@@ -174,6 +201,20 @@ impl Pack for State {
             to.number(open.expires.0 - self.latest.0);
             open.hold.pack(to);
         }
+        // Most states have neither credits nor a reset, and are written as they were before there were any.
+        if self.credits.is_empty() && self.reset.is_none() {
+            return;
+        }
+        to.length(self.credits.len());
+        for credit in &self.credits {
+            to.number(credit.id);
+            to.number(credit.amount);
+            to.number(credit.bucket - oldest);
+        }
+        to.option(self.reset, |to, (id, bucket)| {
+            to.number(id);
+            to.number(bucket - oldest);
+        });
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Result<Self> {
@@ -193,9 +234,20 @@ impl Pack for State {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
+        let (mut credits, mut reset) = (Vec::new(), None);
+        if !from.is_empty() {
+            credits = (0..from.count(3)?)
+                .map(|_| Ok(Credit { id: from.number()?, amount: from.number()?, bucket: absolute(from.number()?, oldest)? }))
+                .collect::<Result<Vec<_>>>()?;
+            reset = from.option(|from| Ok((from.number()?, absolute(from.number()?, oldest)?)))?;
+            if credits.is_empty() && reset.is_none() || credits.len() > CREDITS {
+                return Err(disorder());
+            }
+        }
         let in_order = charges.is_sorted_by(|a, b| a.0 < b.0) && open.is_sorted_by(|a, b| a.id < b.id);
         let alive = open.iter().all(|open| open.expires > latest) && charges.iter().all(|charge| charge.1 > 0);
-        if in_order && alive && open.len() <= OPEN { Ok(Self { window, latest, charges, open }) } else { Err(disorder()) }
+        let state = Self { window, latest, charges, open, credits, reset };
+        if in_order && alive && state.open.len() <= OPEN { Ok(state) } else { Err(disorder()) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an allowance must do: its rules one by one, then random histories against a model and against the clock.
 
+mod credits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -26,7 +28,12 @@ impl Cell {
         Self { now: Timestamp(seconds * 1_000_000), ..Self::default() }
     }
 
+    /// The answer, without what it says of the rest of the allowance.
     fn send(&mut self, command: &Command) -> Reply {
+        plain(self.send_whole(command))
+    }
+
+    fn send_whole(&mut self, command: &Command) -> Reply {
         let bytes = command.to_bytes();
         assert_eq!(Command::from_bytes(&bytes).expect("its own bytes"), *command);
         if self.expires.is_some_and(|expires| expires <= self.now) {
@@ -72,7 +79,17 @@ fn settle(id: u64, actual: u64) -> Command {
 }
 
 fn granted(amount: u64, seconds: u32) -> Reply {
-    Reply::Granted { amount, ttl: seconds * SECOND }
+    Reply::Granted { amount, ttl: seconds * SECOND, remaining: 0, clear_after: None }
+}
+
+const SETTLED: Reply = Reply::Settled { charged: 0, reserved: 0, credit: 0 };
+
+fn plain(reply: Reply) -> Reply {
+    match reply {
+        Reply::Granted { amount, ttl, .. } => Reply::Granted { amount, ttl, remaining: 0, clear_after: None },
+        Reply::Settled { .. } => SETTLED,
+        other => other,
+    }
 }
 
 fn exhausted(remaining: u64, retry_after: Option<Duration>) -> Reply {
@@ -93,7 +110,7 @@ fn concurrent_reservations_are_seen_and_the_limit_is_exact() {
 fn a_settlement_gives_back_what_was_not_spent_and_counts_once() {
     let (mut cell, budget) = (Cell::at(1000), terms(10, Window::Ever));
     cell.send(&ask(budget, 1, 10));
-    assert_eq!(cell.send(&settle(1, 3)), Reply::Settled);
+    assert_eq!(cell.send(&settle(1, 3)), SETTLED);
     let before = cell.state.clone();
     for actual in [3, 0, 9] {
         assert_eq!(cell.send(&settle(1, actual)), Reply::Gone);
@@ -132,7 +149,7 @@ fn an_extended_reservation_can_be_settled_later_and_is_never_shortened() {
     assert_eq!(cell.send(&Command::Extend { id: 1, ttl: 30 * SECOND }), granted(6, 30));
     assert_eq!(cell.send(&Command::Extend { id: 1, ttl: SECOND }), granted(6, 30));
     cell.later(29 * SECOND);
-    assert_eq!(cell.send(&settle(1, 1)), Reply::Settled);
+    assert_eq!(cell.send(&settle(1, 1)), SETTLED);
     assert_eq!(cell.charged(budget), 1);
 }
 
@@ -140,7 +157,7 @@ fn an_extended_reservation_can_be_settled_later_and_is_never_shortened() {
 fn a_debt_is_kept_in_full() {
     let (mut cell, budget) = (Cell::at(1000), terms(10, Window::Ever));
     cell.send(&ask(budget, 1, 6));
-    assert_eq!(cell.send(&settle(1, 16)), Reply::Settled);
+    assert_eq!(cell.send(&settle(1, 16)), SETTLED);
     assert_eq!(cell.charged(budget), 16);
     assert_eq!(cell.send(&ask(budget, 2, 0)), exhausted(0, None));
     assert_eq!(cell.send(&ask(terms(20, Window::Ever), 2, 4)), granted(4, 10), "a raised limit holds at once");
@@ -230,7 +247,7 @@ fn time_that_goes_back_stands_still() {
     cell.send(&ask(rate, 1, 10));
     cell.now = Timestamp(0);
     assert!(matches!(cell.send(&ask(rate, 2, 1)), Reply::Refused { .. }));
-    assert_eq!(cell.send(&settle(1, 4)), Reply::Settled);
+    assert_eq!(cell.send(&settle(1, 4)), SETTLED);
     assert_eq!(cell.charged(rate), 4);
 }
 
@@ -336,9 +353,11 @@ impl Model {
 
     fn run(&mut self, command: &Command) -> (bool, Reply) {
         match command {
+            Command::Credit { .. } | Command::Reset { .. } => unreachable!("these have tests of their own"),
             Command::Look(terms) => {
                 let reply = Reply::Standing {
                     charged: self.charged(),
+                    credit: 0,
                     remaining: terms.limit.saturating_sub(self.charged()),
                     open: self.all.keys().filter(|id| self.open(**id).is_some()).count() as u32,
                     clear_after: None,
@@ -347,7 +366,8 @@ impl Model {
             }
             Command::Reserve(reserve) => {
                 if let Some(held) = self.open(reserve.id) {
-                    return (false, Reply::Granted { amount: held.amount, ttl: held.expires.since(self.latest) });
+                    let (amount, expires) = (held.amount, held.expires);
+                    return (false, self.granted(amount, expires, reserve.terms.limit));
                 }
                 let settled = reserve.after.is_some_and(|settle| self.settle(settle));
                 let remaining = reserve.terms.limit.saturating_sub(self.charged());
@@ -359,10 +379,10 @@ impl Model {
                 let bucket = self.place(reserve.hold, expires);
                 let held = Held { amount, bucket, expires, hold: reserve.hold, settled: false };
                 assert!(self.all.insert(reserve.id, held).is_none(), "an id is used once");
-                (true, Reply::Granted { amount, ttl: expires.since(self.latest) })
+                (true, self.granted(amount, expires, reserve.terms.limit))
             }
             Command::Settle(settle) => match self.settle(*settle) {
-                true => (true, Reply::Settled),
+                true => (true, self.settled()),
                 false => (false, Reply::Gone),
             },
             Command::Extend { id, ttl } => {
@@ -371,9 +391,20 @@ impl Model {
                 let bucket = if hold == Hold::Slice { self.place(hold, expires) } else { held.bucket };
                 let held = self.all.get_mut(id).expect("it is open");
                 (held.expires, held.bucket) = (expires, bucket);
-                (true, Reply::Granted { amount: held.amount, ttl: expires.since(self.latest) })
+                let amount = held.amount;
+                (true, self.granted(amount, expires, 0))
             }
         }
+    }
+
+    fn granted(&self, amount: u64, expires: Timestamp, limit: u64) -> Reply {
+        let remaining = limit.saturating_sub(self.charged());
+        Reply::Granted { amount, ttl: expires.since(self.latest), remaining, clear_after: None }
+    }
+
+    fn settled(&self) -> Reply {
+        let reserved = self.all.keys().filter_map(|id| self.open(*id)).map(|held| held.amount).sum();
+        Reply::Settled { charged: self.charged(), reserved, credit: 0 }
     }
 
     fn settle(&mut self, settle: Settle) -> bool {
@@ -412,7 +443,10 @@ fn random(dice: &SeededEntropy, terms: Terms, ids: &mut u64) -> Command {
 
 fn without_times(reply: Reply) -> Reply {
     match reply {
-        Reply::Standing { charged, remaining, open, .. } => Reply::Standing { charged, remaining, open, clear_after: None },
+        Reply::Standing { charged, credit, remaining, open, .. } => {
+            Reply::Standing { charged, credit, remaining, open, clear_after: None }
+        }
+        Reply::Granted { amount, ttl, remaining, .. } => Reply::Granted { amount, ttl, remaining, clear_after: None },
         Reply::Refused { remaining, because, .. } => Reply::Refused { remaining, retry_after: None, because },
         other => other,
     }
@@ -421,7 +455,9 @@ fn without_times(reply: Reply) -> Reply {
 #[test]
 fn random_histories_are_those_of_the_model_and_repeat_byte_for_byte() {
     let ten = Duration::from_secs(10);
-    for (seed, window) in [Window::Ever, Window::Sliding(ten), Window::Fixed(ten), Window::Month].into_iter().enumerate() {
+    for (seed, window) in
+        [Window::Ever, Window::Sliding(ten), Window::Fixed(ten), Window::Month, Window::Week].into_iter().enumerate()
+    {
         let dice = SeededEntropy::new(seed as u64);
         let (mut grants, mut refusals, mut settled, mut gone) = (0, 0, 0, 0);
         for _ in 0..200 {
@@ -439,7 +475,7 @@ fn random_histories_are_those_of_the_model_and_repeat_byte_for_byte() {
                 if matches!(&command, Command::Reserve(reserve) if !open(reserve.id) && !used.insert(reserve.id)) {
                     continue;
                 }
-                let reply = cell.send(&command);
+                let reply = cell.send_whole(&command);
                 assert_eq!(without_times(reply.clone()), without_times(model.send(&command, cell.now)), "{command:?}");
                 if cell.state.is_none() {
                     model = new();
@@ -447,7 +483,7 @@ fn random_histories_are_those_of_the_model_and_repeat_byte_for_byte() {
                 match reply {
                     Reply::Granted { .. } => grants += 1,
                     Reply::Refused { .. } => refusals += 1,
-                    Reply::Settled => settled += 1,
+                    Reply::Settled { .. } => settled += 1,
                     Reply::Gone => gone += 1,
                     Reply::Standing { .. } => {}
                 }
@@ -490,7 +526,7 @@ fn no_interval_as_long_as_a_sliding_window_ever_holds_more_than_the_limit() {
                 }
                 waited += 1;
             }
-            if let Reply::Granted { amount, ttl } = reply {
+            if let Reply::Granted { amount, ttl, .. } = reply {
                 let to = if hold == Hold::Slice { at + ttl.as_micros() as u64 - 1 } else { at };
                 spent.insert(id, Spent { from: at, to, amount });
             }
@@ -498,7 +534,7 @@ fn no_interval_as_long_as_a_sliding_window_ever_holds_more_than_the_limit() {
             let Some(held) = spent.get_mut(&other) else { continue };
             if kind == 0 {
                 let actual = below(held.amount + 1);
-                if cell.send(&settle(other, actual)) == Reply::Settled {
+                if cell.send(&settle(other, actual)) == SETTLED {
                     (held.amount, held.to) = (actual, held.to.min(at));
                 }
             } else if let Reply::Granted { ttl, .. } = cell.send(&Command::Extend { id: other, ttl }) {
