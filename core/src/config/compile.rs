@@ -317,7 +317,7 @@ impl Builder<'_> {
             context: known.iter().find_map(|limits| limits.context),
             max_output: known.iter().find_map(|limits| limits.max_output),
         };
-        Some(Target { provider: entry.clone(), model: model.to_owned(), limits })
+        Some(Target { provider: entry.clone(), model: model.to_owned(), limits, price: model::price(&entry.row, model) })
     }
 
     fn switched_off(&self, entry: &ProviderEntry, at: &Path, report: &mut Report<'_>) {

@@ -81,7 +81,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::model::ModelLimits;
+use crate::model::{ModelLimits, Price};
 use crate::ports::Timeouts;
 use crate::provider::Provider;
 
@@ -204,6 +204,8 @@ pub struct Target {
     pub model: String,
     /// Its limits, from the document or the catalog.
     pub limits: ModelLimits,
+    /// What it costs there, from the document or the catalog; `None` when nobody knows.
+    pub price: Option<Arc<Price>>,
 }
 
 /// A route: which requests, to which targets, within which limits.

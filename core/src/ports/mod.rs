@@ -16,6 +16,7 @@ pub mod memory;
 mod secret;
 pub mod suite;
 mod swap;
+mod tokens;
 mod vector;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use http::{HttpClient, Network, Outbound, Timeouts};
 pub use kv::{KvEntry, KvPage, KvStore, admissible};
 pub use secret::{Secret, SecretStore};
 pub use swap::SwapCells;
+pub use tokens::TokenCounter;
 pub use vector::{VectorIndex, VectorMatch};
 
 pub use crate::cell::find_step;

@@ -143,7 +143,7 @@ fn target(config: &Config, entry: &Arc<ProviderEntry>, name: &str) -> Target {
         context: known.limits.context.or(catalog.context),
         max_output: known.limits.max_output.or(catalog.max_output),
     });
-    Target { provider: entry.clone(), model: name.to_owned(), limits }
+    Target { provider: entry.clone(), model: name.to_owned(), limits, price: model::price(&entry.row, name) }
 }
 
 fn matches(pattern: &str, model: &str) -> bool {
