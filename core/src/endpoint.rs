@@ -9,8 +9,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, Method, request::Parts};
 
-use crate::admin::Action;
-use crate::config::DOCUMENT_BYTES;
+use crate::admin::{self, Route};
 use crate::dialect::{DialectId, StreamForm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Name;
@@ -29,7 +28,7 @@ pub enum Operation {
     /// Whether it takes requests.
     Ready,
     /// Administer.
-    Admin(Action),
+    Admin(&'static Route),
 }
 
 impl Operation {
@@ -41,7 +40,7 @@ impl Operation {
             Self::Model => "model",
             Self::Health => "health",
             Self::Ready => "ready",
-            Self::Admin(action) => action.name(),
+            Self::Admin(route) => route.name,
         }
     }
 }
@@ -106,8 +105,6 @@ enum Path {
     Exact(&'static str),
     /// A prefix, then a model name, then a suffix (which may be empty).
     Model(&'static str, &'static str),
-    /// Segments, some of which are what [`Named`] has. One that does not fit its place is at no path there is.
-    Pattern(&'static str),
 }
 
 /// Longest name of a model, in bytes.
@@ -128,13 +125,11 @@ struct Row {
 
 #[rustfmt::skip]
 static TABLE: &[Row] = &{
-    use Action::{Check, History, Push, Rollback, Show, Version};
-    use BodyLimit::{AtMost, Configured, None as NoBody};
+    use BodyLimit::{Configured, None as NoBody};
     use DialectId::{AnthropicMessages, Gemini, OpenAiChat};
-    use Operation::{Admin as Do, Chat, Health, Model, Models, Ready};
-    use Path::{Exact, Model as OfModel, Pattern};
-    use Permission::{Admin, Anyone, Invoke};
-    const DOCUMENT: BodyLimit = AtMost(DOCUMENT_BYTES);
+    use Operation::{Chat, Health, Model, Models, Ready};
+    use Path::{Exact, Model as OfModel};
+    use Permission::{Anyone, Invoke};
     const fn row(method: Method, path: Path, operation: Operation, dialect: DialectId, permission: Permission, body: BodyLimit, stream: Option<bool>) -> Row {
         Row { method, path, operation, dialect, permission, body, stream }
     }
@@ -154,13 +149,6 @@ static TABLE: &[Row] = &{
         row(Method::GET,  OfModel("/v1beta/models/", ""),                           Model,  Gemini,            Invoke, NoBody,     None),
         row(Method::GET,  Exact("/health"),                                         Health, OpenAiChat,        Anyone, NoBody,     None),
         row(Method::GET,  Exact("/ready"),                                          Ready,  OpenAiChat,        Anyone, NoBody,     None),
-        // Nobody's protocol: errors are problems (RFC 9457), see `is_admin`.
-        row(Method::GET,  Exact("/admin/v1/config"),                          Do(Show),     OpenAiChat,        Admin,  NoBody,     None),
-        row(Method::PUT,  Exact("/admin/v1/config"),                          Do(Push),     OpenAiChat,        Admin,  DOCUMENT,   None),
-        row(Method::POST, Exact("/admin/v1/config/check"),                    Do(Check),    OpenAiChat,        Admin,  DOCUMENT,   None),
-        row(Method::POST, Exact("/admin/v1/config/rollback"),                 Do(Rollback), OpenAiChat,        Admin,  AtMost(1024), None),
-        row(Method::GET,  Exact("/admin/v1/config/history"),                  Do(History),  OpenAiChat,        Admin,  NoBody,     None),
-        row(Method::GET,  Pattern("/admin/v1/config/{number}"),               Do(Version),  OpenAiChat,        Admin,  NoBody,     None),
     ]
 };
 
@@ -169,15 +157,31 @@ static TABLE: &[Row] = &{
 pub fn resolve(parts: &Parts) -> Result<Endpoint> {
     let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
     let path = plain(parts.uri.path());
+    if is_admin(path) {
+        let mut rows = admin::routes().filter(|route| route.method == *method);
+        if let Some((route, named)) = rows.find_map(|route| Some((route, Named::read(route.path, path)?))) {
+            return Ok(Endpoint {
+                operation: Operation::Admin(route),
+                // Nobody's protocol: errors are problems (RFC 9457), see `is_admin`.
+                dialect: DialectId::OpenAiChat,
+                permission: Permission::Admin,
+                body: route.body,
+                model: None,
+                named,
+                stream: None,
+                form: StreamForm::Sse,
+            });
+        }
+    }
     for row in TABLE.iter().filter(|row| row.method == *method) {
-        let Some(Met { model, named }) = row.path.matches(path) else { continue };
+        let Some(model) = row.path.matches(path) else { continue };
         return Ok(Endpoint {
             operation: row.operation,
             dialect: listing_dialect(row, &parts.headers),
             permission: row.permission,
             body: row.body,
             model: model.map(decode_segment).transpose()?,
-            named,
+            named: Named::default(),
             stream: row.stream,
             form: form(row, parts.uri.query()),
         });
@@ -191,8 +195,10 @@ pub fn resolve(parts: &Parts) -> Result<Endpoint> {
 
 /// The methods that a path takes, for the `Allow` header; `None` when there is nothing at it.
 pub fn allow(path: &str) -> Option<String> {
-    let mut methods: Vec<&str> =
-        TABLE.iter().filter(|row| row.path.matches(plain(path)).is_some()).map(|row| row.method.as_str()).collect();
+    let path = plain(path);
+    let served = TABLE.iter().filter(|row| row.path.matches(path).is_some()).map(|row| row.method.as_str());
+    let administered = admin::routes().filter(|route| is_admin(path) && Named::read(route.path, path).is_some());
+    let mut methods: Vec<&str> = served.chain(administered.map(|route| route.method.as_str())).collect();
     methods.dedup();
     (!methods.is_empty()).then(|| methods.join(", "))
 }
@@ -215,31 +221,24 @@ pub fn guess_dialect(parts: &Parts) -> DialectId {
     }
 }
 
-/// A path that was met, and what it names.
-#[derive(Default)]
-struct Met<'a> {
-    /// The raw name of a model.
-    model: Option<&'a str>,
-    named: Named,
-}
-
 impl Path {
-    /// `None`: not this row.
-    fn matches<'a>(&self, path: &'a str) -> Option<Met<'a>> {
+    /// `None`: not this row; `Some(None)`: met; `Some(Some(name))`: met, with this raw model name.
+    fn matches<'a>(&self, path: &'a str) -> Option<Option<&'a str>> {
         match self {
-            Self::Exact(exact) => (path == *exact).then(Met::default),
+            Self::Exact(exact) => (path == *exact).then_some(None),
             Self::Model(prefix, suffix) => {
                 let model = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
                 // A bare listing row must not take what a row with a suffix is for.
                 let called = suffix.is_empty() && model.contains(':') && model.ends_with("enerateContent");
-                (!model.is_empty() && !called).then_some(Met { model: Some(model), named: Named::default() })
+                (!model.is_empty() && !called).then_some(Some(model))
             }
-            Self::Pattern(pattern) => Some(Met { model: None, named: Named::read(pattern, path)? }),
         }
     }
 }
 
 impl Named {
+    /// What a path names, if it is one of a pattern: segments, some of which are fields in braces. One that does not fit
+    /// its place is at no path there is.
     fn read(pattern: &str, path: &str) -> Option<Self> {
         let mut named = Self::default();
         let mut segments = path.split('/');
@@ -324,10 +323,11 @@ pub(crate) fn model_name(name: String) -> Result<String> {
 
 fn not_found(path: &str) -> String {
     let known = TABLE.iter().map(|row| match &row.path {
-        Path::Exact(path) | Path::Pattern(path) => Cow::Borrowed(*path),
+        Path::Exact(path) => Cow::Borrowed(*path),
         Path::Model(prefix, suffix) => Cow::Owned(format!("{prefix}{{model}}{suffix}")),
     });
     let near = known
+        .chain(admin::routes().map(|route| Cow::Borrowed(route.path)))
         .filter(|_| path.len() <= MAX_COMPARED)
         .map(|known| (strsim::normalized_levenshtein(path, &known), known))
         .filter(|(similar, _)| *similar > 0.6)
@@ -427,22 +427,18 @@ mod tests {
     #[test]
     fn only_health_and_readiness_are_open_to_anyone_and_administration_to_administrators() {
         for row in TABLE {
-            let (Path::Exact(path) | Path::Model(path, _) | Path::Pattern(path)) = row.path;
-            let expected = match row.operation {
-                Operation::Health | Operation::Ready => Permission::Anyone,
-                Operation::Admin(_) => Permission::Admin,
-                _ => Permission::Invoke,
-            };
-            assert_eq!(row.permission, expected, "{path}");
-            assert_eq!(is_admin(path), expected == Permission::Admin, "{path}");
-            assert!(expected != Permission::Admin || row.body != BodyLimit::Configured, "{path} has a body limit of its own");
+            let (Path::Exact(path) | Path::Model(path, _)) = row.path;
+            let open = matches!(row.operation, Operation::Health | Operation::Ready);
+            assert_eq!(row.permission, if open { Permission::Anyone } else { Permission::Invoke }, "{path}");
+            assert!(!is_admin(path), "{path}");
         }
     }
 
     #[test]
     fn a_version_is_named_by_its_number() {
         let endpoint = resolve(&parts("GET", "/admin/v1/config/12", &[])).unwrap();
-        assert_eq!((endpoint.operation, endpoint.named.number), (Operation::Admin(Action::Version), Some(12)));
+        assert_eq!((endpoint.operation.name(), endpoint.named.number), ("config_version", Some(12)));
+        assert_eq!(endpoint.permission, Permission::Admin);
         for path in
             ["/admin/v1/config/x", "/admin/v1/config/-1", "/admin/v1/config/99999999999999999999999", "/admin/v1/config/1/2"]
         {

@@ -34,7 +34,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join};
 use http::{HeaderValue, Response, header, request::Parts};
 
-use crate::admin::{Answer, Ask, Desk};
+use crate::admin::{Answer, Asked, Desk};
 use crate::body::{Body, too_large};
 use crate::config::{self, Availability, Config, Diagnostic, Loaded};
 use crate::dialect::DialectId;
@@ -93,11 +93,27 @@ impl Gateway {
         self.live.config()
     }
 
-    /// Administers the gateway from where its stores are at hand: a command line, say. `by` goes on record.
-    pub async fn administer(&self, by: &str, ask: Ask) -> Answer {
+    /// Administers the gateway from where its stores are at hand: a command line, say. `by` goes on record. The request is
+    /// what would be sent to `/admin/v1`, without credentials; its author is the operator.
+    pub async fn administer(&self, by: &str, request: http::Request<Bytes>) -> Answer {
         self.live.ready().await;
-        let answer = Desk::new(&self.live, by, "").answer(ask).await;
-        answer.unwrap_or_else(|problem| Answer::of(&problem, ""))
+        let (parts, body) = request.into_parts();
+        let operator = Caller { permissions: Permissions::ALL, informed: true, ..Caller::default() };
+        let problem = match endpoint::resolve(&parts) {
+            Ok(Endpoint { operation: Operation::Admin(route), named, body: limit, .. }) => {
+                let asked = Asked { parts: &parts, named: &named, body: &body };
+                let most = if let BodyLimit::AtMost(most) = limit { most } else { 0 };
+                let fits = if body.len() > most { Err(too_large(most).into()) } else { Ok(()) };
+                let desk = Desk::new(&self.live, &operator, by, "");
+                match fits {
+                    Ok(()) => desk.answer(route, &asked).await,
+                    Err(problem) => Err(problem),
+                }
+            }
+            Ok(_) => Err(Error::new(ErrorKind::NotFound, "This is no path of the administration.").into()),
+            Err(error) => Err(error.into()),
+        };
+        problem.unwrap_or_else(|problem| Answer::of(&problem, ""))
     }
 
     /// From here on `/ready` answers 503, so that load balancers send new requests elsewhere. Requests are answered as before.
@@ -171,19 +187,10 @@ impl Request<'_> {
             Operation::Models => listing::models(self.config, self.parts, endpoint, &mut self.settlement),
             Operation::Model => listing::model(self.config, endpoint, &mut self.settlement),
             Operation::Chat => self.chat(endpoint, body).await,
-            Operation::Admin(action) => {
+            Operation::Admin(route) => {
                 let body = self.read(endpoint, body).await?;
-                let by = caller.name().unwrap_or_default();
-                Ok(administer::answer(
-                    &self.gateway.live,
-                    &by,
-                    action,
-                    endpoint.named.number,
-                    self.parts,
-                    &body,
-                    &mut self.settlement,
-                )
-                .await)
+                let asked = Asked { parts: self.parts, named: &endpoint.named, body: &body };
+                Ok(administer::answer(&self.gateway.live, &caller, route, &asked, &mut self.settlement).await)
             }
         }
     }

@@ -1,297 +1,85 @@
-//! What is done.
+//! What an operator or a tenant's administrator stands at: who asks, and what is at hand to answer.
 
 use http::StatusCode;
-use serde_json::{Value, json};
 
-use super::ask::Ask;
+use super::answer::Answer;
+use super::asked::Asked;
 use super::problem::Problem;
-use crate::cell::pointer::{BY, Change, NOTE};
-use crate::config::{self, DOCUMENT_BYTES, Diagnostic, Entry, Set, Severity, Versions};
+use super::route::{Reach, Route};
+use crate::cell::pointer::BY;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::Notice;
-use crate::gateway::live::{Candidate, Live, source};
-use crate::ports::Event;
+use crate::gateway::live::Live;
+use crate::identity::Caller;
 
-/// What comes back.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// 200, or that of the problem.
-    pub status: StatusCode,
-    /// The stored version that the answer is about, for an `ETag`.
-    pub version: Option<u64>,
-    /// The object: what was asked for, or a problem as RFC 9457 has it.
-    pub body: Value,
-}
-
-impl Answer {
-    /// The answer to a problem.
-    pub(crate) fn of(problem: &Problem, id: &str) -> Self {
-        Self { status: problem.status, version: None, body: problem.json(id) }
-    }
-
-    fn about(version: u64, body: Value) -> Self {
-        Self { status: StatusCode::OK, version: Some(version), body }
-    }
-}
-
-/// One operator at the desk.
+/// One administrator at the desk.
 pub(crate) struct Desk<'a> {
-    live: &'a Live,
-    /// Who it is.
-    by: &'a str,
-    /// The request in which it asks; empty when there is none.
-    request: &'a str,
-}
-
-/// A change under way.
-struct Plan {
-    event: &'static str,
-    current: Option<Entry>,
-    note: String,
-    dry_run: bool,
+    pub(super) live: &'a Live,
+    /// Who it is, and what they may do.
+    pub(super) caller: &'a Caller,
+    /// What they are called.
+    pub(super) by: &'a str,
+    /// The request in which they ask; empty when there is none.
+    pub(super) request: &'a str,
 }
 
 impl<'a> Desk<'a> {
-    pub(crate) fn new(live: &'a Live, by: &'a str, request: &'a str) -> Self {
-        Self { live, by, request }
+    pub(crate) fn new(live: &'a Live, caller: &'a Caller, by: &'a str, request: &'a str) -> Self {
+        Self { live, caller, by, request }
     }
 
-    pub(crate) async fn answer(&self, ask: Ask) -> Result<Answer, Problem> {
-        match ask {
-            Ask::Show => self.show().await,
-            Ask::History => self.history().await,
-            Ask::Version(number) => self.version(number).await,
-            Ask::Check(text) => self.check(&text).await,
-            Ask::Push { text, expected, note, dry_run } => {
-                let candidate = self.compile(&text, "document").await?;
-                let current = self.expect(expected).await?;
-                self.push(text, candidate, Plan { event: "config_pushed", current, note, dry_run }).await
+    /// Does what a row says, for whom it is for.
+    pub(crate) async fn answer(&self, route: &Route, asked: &Asked<'_>) -> Result<Answer, Problem> {
+        if !self.caller.permissions.holds(route.requires) {
+            return Err(self.denied(route));
+        }
+        match (route.reach, &self.caller.tenant) {
+            (Reach::Operator, Some(_)) => return Err(self.denied(route)),
+            (Reach::Tenant, Some(own)) if asked.named.tenant.as_ref() != Some(own) => return Err(nothing_here()),
+            _ => {}
+        }
+        let answer = (route.work)(self, asked).await?;
+        Ok(match answer.tag() {
+            Some(tag) if route.safe() && asked.has(&tag) => {
+                Answer { status: StatusCode::NOT_MODIFIED, version: answer.version, ..Answer::nothing() }
             }
-            Ask::Rollback { to, expected, note, dry_run } => {
-                let current = self.expect(expected).await?;
-                self.rollback(to, Plan { event: "config_rolled_back", current, note, dry_run }).await
-            }
-        }
-    }
-
-    async fn show(&self) -> Result<Answer, Problem> {
-        let current = match self.live.versions() {
-            Some(versions) => versions.current().await.map_err(away)?,
-            None => None,
-        };
-        let document = match (self.live.versions(), &current) {
-            (Some(versions), Some(entry)) => versions.text(entry).await.ok(),
-            _ => None,
-        };
-        let state = self.live.state();
-        let version = current.as_ref().map_or(0, |entry| entry.version);
-        Ok(Answer::about(
-            version,
-            json!({
-                "version": version,
-                "current": current,
-                "document": document,
-                "serving": {
-                    "version": state.serving.as_ref().map_or(0, |entry| entry.version),
-                    "snapshot": state.config.version,
-                },
-                "refused": state.refused.as_ref().map(|refused| json!({
-                    "version": refused.entry.as_ref().map(|entry| entry.version),
-                    "why": refused.why,
-                    "diagnostics": refused.diagnostics,
-                })),
-                "store": self.live.versions().is_some(),
-                "layers": state.layers.names().collect::<Vec<_>>(),
-                "values": state.layers.leaves(),
-            }),
-        ))
-    }
-
-    async fn history(&self) -> Result<Answer, Problem> {
-        let versions = self.versions()?.history().await.map_err(away)?;
-        Ok(Answer::about(versions.first().map_or(0, |entry| entry.version), json!({"versions": versions})))
-    }
-
-    async fn version(&self, number: u64) -> Result<Answer, Problem> {
-        let entry = self.kept(number).await?;
-        let text = self.versions()?.text(&entry).await.map_err(away)?;
-        let mut body = json!(entry);
-        body["document"] = json!(text);
-        Ok(Answer::about(number, body))
-    }
-
-    async fn check(&self, text: &str) -> Result<Answer, Problem> {
-        let (found, changes) = match self.live.compile(text, "document").await {
-            Ok(candidate) => (candidate.resolved.warnings.clone(), self.changes(&candidate)),
-            Err(found) => (found, Value::Null),
-        };
-        let count = |severity: Severity| found.iter().filter(|found| found.severity == severity).count();
-        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-        let body = json!({
-            "ok": errors == 0, "errors": errors, "warnings": warnings, "diagnostics": found, "changes": changes,
-        });
-        Ok(Answer { status: StatusCode::OK, version: None, body })
-    }
-
-    async fn push(&self, text: String, candidate: Candidate, plan: Plan) -> Result<Answer, Problem> {
-        let versions = self.versions()?;
-        if plan.current.as_ref().is_some_and(|entry| entry.digest == config::digest(&text)) {
-            let body = self.report(&candidate, &plan, None);
-            return Ok(Answer::about(plan.current.map_or(0, |entry| entry.version), body));
-        }
-        if plan.dry_run {
-            return Ok(Answer { status: StatusCode::OK, version: None, body: self.report(&candidate, &plan, None) });
-        }
-        let set = versions.push(&text, self.change(&plan)?).await;
-        self.done(set, &text, candidate, plan).await
-    }
-
-    async fn rollback(&self, to: Option<u64>, plan: Plan) -> Result<Answer, Problem> {
-        let versions = self.versions()?;
-        let before = plan.current.as_ref().map_or(0, |entry| entry.version).saturating_sub(1);
-        let entry = self.kept(to.unwrap_or(before)).await?;
-        let text = versions.text(&entry).await.map_err(away)?;
-        let candidate = self.compile(&text, &source(&entry)).await?;
-        if plan.dry_run {
-            return Ok(Answer { status: StatusCode::OK, version: None, body: self.report(&candidate, &plan, None) });
-        }
-        let set = versions.rollback(entry.version, self.change(&plan)?).await;
-        self.done(set, &text, candidate, plan).await
-    }
-
-    /// Serves what was set, and has it on record before it is acknowledged.
-    async fn done(&self, set: Result<Set, Error>, text: &str, candidate: Candidate, plan: Plan) -> Result<Answer, Problem> {
-        let entry = match set.map_err(uncertain)? {
-            Set::Done(entry) => entry,
-            Set::Conflict(current) => return Err(Problem::conflict(current.as_ref())),
-            Set::Unknown => return Err(not_kept("The version is not kept any more.".to_owned())),
-        };
-        let body = self.report(&candidate, &plan, Some(&entry));
-        // Its values are known by the version from here on; it has compiled a moment ago.
-        let candidate = self.live.compile(text, &source(&entry)).await.unwrap_or(candidate);
-        self.live.serve(entry.clone(), candidate).await;
-        let notice = Notice {
-            event: plan.event,
-            at: entry.at,
-            by: self.by.to_owned(),
-            request: self.request.to_owned(),
-            version: Some(entry.version),
-            previous: plan.current.map(|entry| entry.version),
-            digest: entry.digest.clone(),
-            message: plan.note,
-        };
-        let recorded = self.live.ports().events.append(Event::Notice(Box::new(notice))).await;
-        recorded.map_err(|_| {
-            let detail = format!(
-                "Version {} is stored and served, but the record of who did it could not be written. See that the gateway's \
-                 events have a place to go; the history has it as well.",
-                entry.version
-            );
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not_recorded", detail).with("version", json!(entry.version))
-        })?;
-        Ok(Answer::about(entry.version, body))
-    }
-
-    /// What a change did, or would do. Without a new version nothing was changed.
-    fn report(&self, candidate: &Candidate, plan: &Plan, made: Option<&Entry>) -> Value {
-        let current = plan.current.as_ref().map_or(0, |entry| entry.version);
-        let refresh = candidate.resolved.config.refresh;
-        json!({
-            "version": made.map_or(current, |entry| entry.version),
-            "previous": current,
-            "changed": made.is_some(),
-            "dry_run": plan.dry_run,
-            "digest": made.map(|entry| &entry.digest),
-            "diagnostics": candidate.resolved.warnings,
-            "changes": self.changes(candidate),
-            "everywhere_within_seconds": refresh.as_secs_f64(),
+            _ => answer,
         })
     }
 
-    fn changes(&self, candidate: &Candidate) -> Value {
-        json!(config::changes(&self.live.state().layers, &candidate.layers))
+    fn denied(&self, route: &Route) -> Problem {
+        let detail =
+            format!("This key may not do that: it needs `{}`, and nobody can ask for more than they hold.", route.requires);
+        Problem::new(StatusCode::FORBIDDEN, ErrorKind::PermissionDenied.name(), detail)
     }
 
-    async fn compile(&self, text: &str, source: &str) -> Result<Candidate, Problem> {
-        if text.len() > DOCUMENT_BYTES {
-            let detail = format!("The document has {} bytes; at most {DOCUMENT_BYTES} are stored.", text.len());
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail));
-        }
-        let candidate = self.live.compile(text, source).await.map_err(|found: Vec<Diagnostic>| Problem::refused(&found))?;
-        // Who is at the store itself can undo it; who is not would have locked the door behind them.
-        if !self.request.is_empty() && candidate.resolved.config.admin_keys.is_empty() {
-            let detail = "The document takes the last administrator's key away, so nobody could undo it over HTTP, and nothing was \
-                          changed. Leave `admin.keys` out of it; the file or a variable can switch the administration off.";
-            return Err(Problem::new(StatusCode::CONFLICT, "locks_out", detail));
-        }
-        Ok(candidate)
-    }
-
-    /// The current version, if it is the one that the operator has seen.
-    async fn expect(&self, expected: Option<u64>) -> Result<Option<Entry>, Problem> {
-        let current = self.versions()?.current().await.map_err(away)?;
-        let number = current.as_ref().map_or(0, |entry| entry.version);
-        if expected.is_none_or(|expected| expected == number) { Ok(current) } else { Err(Problem::conflict(current.as_ref())) }
-    }
-
-    fn change(&self, plan: &Plan) -> Result<Change, Problem> {
-        if plan.note.len() > NOTE {
-            let detail = format!("The note has {} bytes; at most {NOTE} are kept.", plan.note.len());
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail));
-        }
+    /// What the author is called in histories: as much of it as they keep.
+    pub(super) fn author(&self) -> &'a str {
         let mut end = self.by.len().min(BY);
         while !self.by.is_char_boundary(end) {
             end -= 1;
         }
-        Ok(Change {
-            id: self.live.ports().entropy.u64(),
-            expected: plan.current.as_ref().map_or(0, |entry| entry.version),
-            by: self.by[..end].to_owned(),
-            note: plan.note.clone(),
-        })
-    }
-
-    async fn kept(&self, number: u64) -> Result<Entry, Problem> {
-        let kept = self.versions()?.history().await.map_err(away)?;
-        if let Some(entry) = kept.iter().find(|entry| entry.version == number) {
-            return Ok(entry.clone());
-        }
-        Err(not_kept(match (kept.last(), kept.first()) {
-            (Some(oldest), Some(newest)) => {
-                format!("Version {number} is not kept; {} to {} are.", oldest.version, newest.version)
-            }
-            _ => "Nothing is stored yet.".to_owned(),
-        }))
-    }
-
-    fn versions(&self) -> Result<&Versions, Problem> {
-        self.live.versions().ok_or_else(|| {
-            let hint = self.live.store_hint();
-            let hint = if hint.is_empty() { String::new() } else { format!(" To give it one: {hint}.") };
-            let detail = format!("This gateway has no store for configurations (it needs a key-value store and cells).{hint}");
-            Problem::new(StatusCode::NOT_IMPLEMENTED, "no_store", detail)
-        })
+        &self.by[..end]
     }
 }
 
-fn not_kept(detail: String) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+/// The answer to whoever asks for what is not theirs, and for what is not.
+pub(super) fn nothing_here() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such object.")
 }
 
 /// A read that failed. The operator of the gateway is the caller here, and may know why.
-fn away(error: Error) -> Problem {
+pub(super) fn away(error: Error) -> Problem {
     let why = error.source.unwrap_or(error.message);
     let detail = format!("The store cannot be read: {why}. What is served stays as it is; try again in a moment.");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_away", detail)
 }
 
 /// A change that failed, perhaps after it took effect.
-fn uncertain(error: Error) -> Problem {
+pub(super) fn uncertain(error: Error) -> Problem {
     if error.kind == ErrorKind::InvalidRequest {
         return Problem::from(error);
     }
     let why = error.source.unwrap_or(error.message);
-    let detail =
-        format!("The store failed, and may or may not have changed: {why}. Look at `GET /admin/v1/config`, then try again.");
+    let detail = format!("The store failed, and may or may not have changed: {why}. Look at what is there, then try again.");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_away", detail)
 }

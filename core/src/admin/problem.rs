@@ -49,6 +49,11 @@ impl Problem {
         self
     }
 
+    /// About this parameter or header field.
+    pub(super) fn at(self, param: &str) -> Self {
+        self.with("param", json!(param))
+    }
+
     /// The object. `id` is the request in which it happened; empty when there is none.
     pub(crate) fn json(&self, id: &str) -> Value {
         let mut object = json!({

@@ -1,38 +1,31 @@
 //! What an operator asks, at the administration's endpoints: requests in, [`crate::admin`]'s answers out.
 
-use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, header};
 
 use super::live::Live;
 use super::reply::{self, Refusal};
 use super::settle::Settlement;
-use crate::admin::{Action, Answer, Ask, Desk, Problem};
+use crate::admin::{Answer, Asked, Desk, Problem, Route};
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Outcome;
+use crate::identity::Caller;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-/// Answers a request whose author may administer.
+/// Answers a request whose author is known.
 pub(super) async fn answer(
     live: &Live,
-    by: &str,
-    action: Action,
-    number: Option<u64>,
-    parts: &Parts,
-    body: &[u8],
+    caller: &Caller,
+    route: &Route,
+    asked: &Asked<'_>,
     settlement: &mut Settlement,
 ) -> Response<Body> {
-    let answered = match Ask::read(action, number, parts, body) {
-        Ok(ask) => Desk::new(live, by, settlement.id()).answer(ask).await,
-        Err(problem) => Err(problem),
-    };
+    let by = caller.name().unwrap_or_default();
+    let answered = Desk::new(live, caller, &by, settlement.id()).answer(route, asked).await;
     let answer = answered.unwrap_or_else(|problem| {
         settlement.refused(problem.code, &problem.detail);
         Answer::of(&problem, settlement.id())
     });
-    respond(&answer, settlement)
+    respond(answer, settlement)
 }
 
 /// The answer to a request that does not get so far.
@@ -40,7 +33,7 @@ pub(super) fn refuse(refusal: Refusal<'_>, mut settlement: Settlement) -> Respon
     let Refusal { error, status, allow } = refusal;
     settlement.failed(error);
     let problem = Problem { status, ..Problem::from(error) };
-    let mut response = respond(&Answer::of(&problem, settlement.id()), &mut settlement);
+    let mut response = respond(Answer::of(&problem, settlement.id()), &mut settlement);
     if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
         response.headers_mut().insert(header::ALLOW, allow);
     }
@@ -57,18 +50,25 @@ pub(super) fn switched_off() -> Error {
     Error::new(ErrorKind::PermissionDenied, message)
 }
 
-fn respond(answer: &Answer, settlement: &mut Settlement) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.body.to_string()));
-    *response.status_mut() = answer.status;
-    let ok = answer.status == StatusCode::OK;
+fn respond(answer: Answer, settlement: &mut Settlement) -> Response<Body> {
+    let status = answer.status;
+    let ok = !status.is_client_error() && !status.is_server_error();
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, if ok { JSON } else { PROBLEM });
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(etag) = answer.version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok()) {
-        headers.insert(header::ETAG, etag);
+    let tag = answer.tag().map(|tag| (header::ETAG, tag));
+    for (name, value) in tag.into_iter().chain(answer.headers.iter().cloned()) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.append(name, value);
+        }
     }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply::identify(headers, settlement);
-    settlement.responded(answer.status.as_u16());
+    if let Some((kind, text)) = answer.sent() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        *response.body_mut() = Body::from(text);
+    }
+    settlement.responded(status.as_u16());
     settlement.ended(if ok { Outcome::Complete } else { Outcome::Refused });
     response
 }

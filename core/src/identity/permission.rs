@@ -1,5 +1,7 @@
 //! What can be allowed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One thing that a role can allow. Its name is what custom roles list.
@@ -99,6 +101,12 @@ impl Permission {
         Self::ConfigRead,
         Self::ConfigWrite,
     ];
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A set of permissions. Empty: nothing is allowed.

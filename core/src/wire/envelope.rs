@@ -70,6 +70,11 @@ pub struct Edits<'a> {
     pub include_usage: bool,
 }
 
+/// Checks that `body` is a strict JSON object: no equal keys at any level, not nested too deep. Fails as [`peek`] does.
+pub fn check(body: &[u8]) -> Result<()> {
+    strict::object(body).map(drop).map_err(|refusal| refused(body, &refusal))
+}
+
 /// Reads the outside of `body`. Fails with [`ErrorKind::InvalidRequest`] when it is not a strict JSON
 /// object (the message gives line, column and byte) or a field above has the wrong type.
 pub fn peek(body: &[u8]) -> Result<Peek> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use edgeway_core::Gateway;
-use edgeway_core::admin::Ask;
 use edgeway_core::config::{self, Availability};
 use futures_util::FutureExt;
+use http::Request;
 use serde_json::Value;
 
-use crate::world::{FILE, World};
+use crate::world::{FILE, World, administer};
 
 /// A gateway with a file and a variable.
 fn layered(world: &World) -> Arc<Gateway> {
@@ -19,12 +19,16 @@ fn layered(world: &World) -> Arc<Gateway> {
     opened.unwrap_or_else(|found| panic!("{}", config::render(&found))).0
 }
 
-fn ask(gateway: &Gateway, ask: Ask) -> Value {
-    gateway.administer("ada", ask).now_or_never().expect("memory never waits").body
+fn ask(gateway: &Gateway, path: &str) -> Value {
+    administer(gateway, Request::get(format!("/admin/v1/{path}")), "")
+}
+
+fn check(gateway: &Gateway, text: &str) -> Value {
+    administer(gateway, Request::post("/admin/v1/config/check"), text)
 }
 
 fn push(gateway: &Gateway, text: &str) -> Value {
-    ask(gateway, Ask::Push { text: text.into(), expected: None, note: String::new(), dry_run: false })
+    administer(gateway, Request::put("/admin/v1/config").header("if-match", "*"), text)
 }
 
 fn origin(shown: &Value, path: &str) -> (String, String) {
@@ -38,13 +42,13 @@ fn the_stored_document_lies_over_file_and_environment_and_each_value_says_where_
     let world = World::new();
     let gateway = layered(&world);
     assert_eq!(push(&gateway, "[timeouts]\nidle = \"2m\"")["changed"], true);
-    let shown = ask(&gateway, Ask::Show);
+    let shown = ask(&gateway, "config");
     assert_eq!(origin(&shown, "timeouts.idle"), ("\"2m\"".into(), "version 1".into()));
     assert_eq!(origin(&shown, "timeouts.connect"), ("\"3s\"".into(), "edgeway.toml".into()));
     assert_eq!(gateway.config().timeouts.idle.as_secs(), 120);
     assert_eq!(push(&gateway, "")["changes"][0]["after"]["origin"]["source"], "EDGEWAY__TIMEOUTS__IDLE");
     assert_eq!(gateway.config().timeouts.idle.as_secs(), 60);
-    assert_eq!(ask(&gateway, Ask::History)["versions"][0]["by"], "ada");
+    assert_eq!(ask(&gateway, "config/history")["versions"][0]["by"], "ada");
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn a_null_in_a_stored_document_takes_a_value_of_a_lower_layer_away() {
 fn what_a_server_reads_only_once_is_said_to_have_no_effect() {
     let world = World::new();
     let gateway = layered(&world);
-    let checked = ask(&gateway, Ask::Check("[server]\nlisten = \"127.0.0.1:1\"\nmax_body = \"1MiB\"".into()));
+    let checked = check(&gateway, "[server]\nlisten = \"127.0.0.1:1\"\nmax_body = \"1MiB\"");
     assert_eq!((checked["ok"].as_bool(), checked["warnings"].as_u64()), (Some(true), Some(1)), "{checked}");
     assert_eq!(checked["diagnostics"][0]["path"], "server.listen");
 }
@@ -72,7 +76,7 @@ fn a_stored_document_may_name_new_secrets() {
     let gateway = layered(&world);
     push(&gateway, "[providers.groq]\nkey = \"NEW_KEY\"");
     assert!(gateway.config().providers["groq"].enabled);
-    let checked = ask(&gateway, Ask::Check("[auth]\nkeys = [\"EDGEWAY_ADMIN_KEY\"]".into()));
+    let checked = check(&gateway, "[auth]\nkeys = [\"EDGEWAY_ADMIN_KEY\"]");
     assert_eq!((checked["errors"].as_u64(), checked["diagnostics"][0]["path"].as_str()), (Some(1), Some("admin.keys[0]")));
 }
 
@@ -84,7 +88,7 @@ fn no_answer_holds_a_secret() {
     push(&gateway, "[providers.groq]\nenabled = true");
     let refused = push(&gateway, "[providers.groq]\nkey = \"gsk_secret-of-the-provider\"");
     assert_eq!(refused["code"], "config_refused");
-    for asked in [Ask::Show, Ask::History, Ask::Version(1)] {
+    for asked in ["config", "config/history", "config/1"] {
         let text = ask(&gateway, asked).to_string() + &refused.to_string();
         assert!(!text.contains("secret-of-the-provider") && !text.contains("admin-secret"), "{text}");
     }

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edgeway_core::Body;
-use edgeway_core::admin::Ask;
 use edgeway_core::cell::pointer;
 use edgeway_core::config::Versions;
 use futures_util::FutureExt;
 use http::Request;
 
-use crate::world::{FILE, Mood, World};
+use crate::world::{FILE, Mood, World, administer};
 
 const SLOW: &str = "[models.slow]\ntarget = \"demo/echo\"";
 const BAD: &str = "[models.slow]\ntarget = \"nobody/x\"";
@@ -50,9 +49,9 @@ fn nobody_locks_the_door_behind_them() {
         assert_eq!((refused.status, refused.json["code"].as_str()), (409, Some("locks_out")), "{text}");
     }
     assert_eq!(instance.show()["version"], 0);
-    let ask = Ask::Push { text: "[admin]\nkeys = []".into(), expected: Some(0), note: String::new(), dry_run: false };
-    let at_the_store = instance.gateway.administer("ada", ask).now_or_never().expect("memory never waits");
-    assert_eq!(at_the_store.body["version"], 1, "who is at the store can undo it there");
+    let push = Request::put("/admin/v1/config").header("if-match", "\"0\"");
+    let at_the_store = administer(&instance.gateway, push, "[admin]\nkeys = []");
+    assert_eq!(at_the_store["version"], 1, "who is at the store can undo it there");
 }
 
 #[test]

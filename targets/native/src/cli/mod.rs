@@ -8,6 +8,7 @@ mod banner;
 mod check;
 mod config;
 mod configuration;
+mod desk;
 mod init;
 mod models;
 mod output;

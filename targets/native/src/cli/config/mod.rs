@@ -5,7 +5,6 @@
 //! | `desk.rs` | where the stored document is: behind a gateway's administration, or in a store at hand |
 //! | `say.rs` | what an operator reads |
 
-mod desk;
 mod say;
 
 use std::io::Read as _;
@@ -13,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use edgeway_core::admin::{Answer, Ask};
-use serde_json::Value;
+use http::Method;
+use serde_json::{Value, json};
 
 use super::configuration::{self, Failure};
+use super::desk::{Ask, Desk, encoded};
 use super::output::Output;
-use desk::Desk;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,6 +92,12 @@ struct Change {
     dry_run: bool,
 }
 
+impl Change {
+    fn query(&self) -> String {
+        format!("dry_run={}&note={}", self.dry_run, encoded(&self.note))
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, config: Option<PathBuf>, output: &Output) -> ExitCode {
     match attempt(arguments, config, output) {
         Ok(true) => ExitCode::SUCCESS,
@@ -117,32 +122,35 @@ async fn work(desk: &Desk, command: &Command, output: &Output) -> Result<bool, F
     let (file, text) = document.unwrap_or_default();
     let ask = match command {
         Command::Push { change, .. } => {
-            let Change { note, expect, dry_run } = change.clone();
-            Ask::Push { text, expected: Some(seen(desk, expect).await?), note, dry_run }
+            let seen = seen(desk, change.expect).await?;
+            Ask::send(Method::PUT, format!("config?{}", change.query()), "application/toml", text).expecting(Some(seen))
         }
-        Command::Diff { .. } => Ask::Check(text),
+        Command::Diff { .. } => Ask::send(Method::POST, "config/check", "application/toml", text),
         Command::Rollback { version, change } => {
-            let Change { note, expect, dry_run } = change.clone();
-            Ask::Rollback { to: *version, expected: Some(seen(desk, expect).await?), note, dry_run }
+            let seen = seen(desk, change.expect).await?;
+            let body = version.map_or_else(String::new, |version| json!({"to": version}).to_string());
+            let path = format!("config/rollback?{}", change.query());
+            Ask::send(Method::POST, path, "application/json", body).expecting(Some(seen))
         }
-        Command::History => Ask::History,
-        Command::Show { version: Some(version), .. } => Ask::Version(*version),
-        Command::Show { version: None, .. } => Ask::Show,
+        Command::History => Ask::get("config/history"),
+        Command::Show { version: Some(version), .. } => Ask::get(format!("config/{version}")),
+        Command::Show { version: None, .. } => Ask::get("config"),
     };
-    let Answer { status, body, .. } = desk.ask(ask).await?;
+    let answer = desk.ask(ask).await?;
+    let (status, body) = (answer.status, answer.body());
     // A document with errors is an answer to `diff`, and still nothing to push.
     let done = status.is_success() && body["ok"] != false;
     if output.json {
-        output.print_json(&body);
+        output.print_json(body);
     } else if status.is_success() {
-        answer(command, &body, &file, output);
+        say(command, body, &file, output);
     } else {
-        say::problem(&body, &file, output);
+        say::problem(body, &file, output);
     }
     Ok(done)
 }
 
-fn answer(command: &Command, body: &Value, file: &str, output: &Output) {
+fn say(command: &Command, body: &Value, file: &str, output: &Output) {
     match command {
         Command::Push { .. } | Command::Rollback { .. } => say::changed(body, file, output),
         Command::Diff { .. } => say::difference(body, file, output),
@@ -157,10 +165,10 @@ async fn seen(desk: &Desk, expect: Option<u64>) -> Result<u64, Failure> {
     if let Some(version) = expect {
         return Ok(version);
     }
-    let Answer { status, version, body } = desk.ask(Ask::Show).await?;
-    match version {
-        Some(version) if status.is_success() => Ok(version),
-        _ => Err(Failure::Other(say::detail(&body))),
+    let answer = desk.ask(Ask::get("config")).await?;
+    match answer.version {
+        Some(version) if answer.status.is_success() => Ok(version),
+        _ => Err(Failure::Other(say::detail(answer.body()))),
     }
 }
 

@@ -1,19 +1,19 @@
-//! Where the stored document is: behind a gateway's administration, or in a store at hand.
+//! Where the administration is: behind a gateway's address, or in a store at hand.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edgeway_core::admin::{Answer, Ask};
+use bytes::Bytes;
+use edgeway_core::admin::{Answer, Content};
 use edgeway_core::config::StoreChoice;
 use edgeway_core::error::Error;
 use edgeway_core::ports::{EventSink, HttpClient, Network, Outbound, Secret, SecretStore, Timeouts};
 use edgeway_core::{Body, Gateway};
 use http::{HeaderValue, Method, Request, header};
-use serde_json::json;
 
-use super::super::configuration::{self, Failure, Sources};
-use super::super::platform::Platform;
+use super::configuration::{self, Failure, Sources};
+use super::platform::Platform;
 use crate::ports::events::{RequestLog, Style};
 use crate::ports::http::{Client, Connector};
 use crate::ports::secrets::EnvironmentSecrets;
@@ -30,6 +30,18 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// Largest answer.
 const LARGEST: usize = 16 << 20;
 
+/// What is asked: a request to the administration, without its address and credentials.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    method: Method,
+    /// Below `/admin/v1/`, with its query.
+    path: String,
+    /// The media type of the body, and the body.
+    body: Option<(&'static str, String)>,
+    /// `If-Match`.
+    expected: Option<String>,
+}
+
 /// Somebody to ask.
 pub(super) enum Desk {
     /// A gateway, over HTTP.
@@ -43,6 +55,36 @@ pub(super) struct Remote {
     client: Client,
     address: String,
     key: HeaderValue,
+}
+
+impl Ask {
+    /// Asks for what is at a path.
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), body: None, expected: None }
+    }
+
+    /// Sends a document or an object there.
+    pub(super) fn send(method: Method, path: impl Into<String>, kind: &'static str, body: String) -> Self {
+        Self { method, body: Some((kind, body)), ..Self::get(path) }
+    }
+
+    /// Only if this version is still current; `None`: whatever is.
+    pub(super) fn expecting(self, version: Option<u64>) -> Self {
+        let expected = version.map_or("*".to_owned(), |version| format!("\"{version}\""));
+        Self { expected: Some(expected), ..self }
+    }
+
+    fn request(self, address: &str) -> Result<Request<Bytes>, http::Error> {
+        let mut request = Request::builder().method(self.method).uri(format!("{address}/admin/v1/{}", self.path));
+        let (kind, body) = self.body.unzip();
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        if let Some(expected) = self.expected {
+            request = request.header(header::IF_MATCH, expected);
+        }
+        request.body(Bytes::from(body.unwrap_or_default()))
+    }
 }
 
 impl Desk {
@@ -80,7 +122,10 @@ impl Desk {
     /// Asks. The error says why there is no answer at all.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Answer, Failure> {
         match self {
-            Self::Stores { gateway, by, .. } => Ok(gateway.administer(by, ask).await),
+            Self::Stores { gateway, by, .. } => {
+                let request = ask.request("").map_err(|error| error.to_string())?;
+                Ok(gateway.administer(by, request).await)
+            }
             Self::Gateway(remote) => Ok(remote.ask(ask).await?),
         }
     }
@@ -106,7 +151,9 @@ impl Remote {
     }
 
     async fn ask(&self, ask: Ask) -> Result<Answer, String> {
-        let request = self.request(ask).map_err(|error| format!("`{}` is no address: {error}", self.address))?;
+        let request = ask.request(&self.address).map_err(|error| format!("`{}` is no address: {error}", self.address))?;
+        let mut request = request.map(Body::from);
+        request.headers_mut().insert(header::AUTHORIZATION, self.key.clone());
         let away = |error: Error| format!("{} does not answer: {}", self.address, error.source.unwrap_or(error.message));
         let outbound = Outbound { request, timeouts: TIMEOUTS, network: Network::Any };
         let response = self.client.send(outbound).await.map_err(away)?;
@@ -114,38 +161,11 @@ impl Remote {
         let body = body.collect(LARGEST).await.map_err(away)?;
         let tag = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
         let version = tag.and_then(|tag| tag.trim_start_matches("W/").trim_matches('"').parse().ok());
-        match serde_json::from_slice(&body) {
-            Ok(body) => Ok(Answer { status: parts.status, version, body }),
+        let content = if body.is_empty() { Ok(Content::Nothing) } else { serde_json::from_slice(&body).map(Content::Json) };
+        match content {
+            Ok(content) => Ok(Answer { status: parts.status, version, headers: Vec::new(), content }),
             Err(_) => Err(format!("{} answers {}, and is no Edgeway gateway", self.address, parts.status)),
         }
-    }
-
-    /// What `Ask::read` reads.
-    fn request(&self, ask: Ask) -> Result<Request<Body>, http::Error> {
-        let (method, path, expected, body, kind) = match ask {
-            Ask::Show => (Method::GET, String::new(), None, Body::Empty, None),
-            Ask::History => (Method::GET, "/history".to_owned(), None, Body::Empty, None),
-            Ask::Version(number) => (Method::GET, format!("/{number}"), None, Body::Empty, None),
-            Ask::Check(text) => (Method::POST, "/check".to_owned(), None, Body::from(text), Some("application/toml")),
-            Ask::Push { text, expected, note, dry_run } => {
-                let path = format!("?dry_run={dry_run}&note={}", encoded(&note));
-                (Method::PUT, path, Some(expected), Body::from(text), Some("application/toml"))
-            }
-            Ask::Rollback { to, expected, note, dry_run } => {
-                let path = format!("/rollback?dry_run={dry_run}&note={}", encoded(&note));
-                let body = to.map_or(Body::Empty, |to| Body::from(json!({"to": to}).to_string()));
-                (Method::POST, path, Some(expected), body, Some("application/json"))
-            }
-        };
-        let mut request = Request::builder().method(method).uri(format!("{}/admin/v1/config{path}", self.address));
-        request = request.header(header::AUTHORIZATION, self.key.clone());
-        if let Some(kind) = kind {
-            request = request.header(header::CONTENT_TYPE, kind);
-        }
-        if let Some(expected) = expected {
-            request = request.header(header::IF_MATCH, expected.map_or("*".to_owned(), |version| format!("\"{version}\"")));
-        }
-        request.body(body)
     }
 }
 
@@ -157,7 +177,7 @@ fn bearer(key: &Secret) -> Result<HeaderValue, String> {
 }
 
 /// Percent-encoded, all but letters, digits and what queries leave alone.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
