@@ -9,6 +9,7 @@
 //! | [`exchange`] | the values that travel the pipeline |
 //! | [`ports`] | what a platform must provide: HTTP, stores, secrets, clock, entropy |
 //! | [`cell`] | the programs of cells: state machines for whatever must be exact |
+//! | [`objects`] | tenants, keys and the like: looked up, replaced, listed |
 //! | [`wire`] | bytes only: server-sent events, the JSON envelope |
 //! | [`chat`] | the canonical model in which two dialects meet |
 //! | [`dialect`] | one folder a message protocol; driver and meter for bodies |
@@ -39,6 +40,7 @@ pub mod exchange;
 pub mod gateway;
 pub mod identity;
 pub mod model;
+pub mod objects;
 pub mod policy;
 pub mod ports;
 pub mod provider;

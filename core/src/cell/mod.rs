@@ -5,6 +5,8 @@
 //! | [`allowance`] | what is charged in a window or for good, and open reservations | rate limits, budgets, leased slices |
 //! | [`concurrency`] | who holds a slot, and who stands in line | so many requests at once |
 //! | [`pointer`] | one value, its versions, who set it | the version of the configuration |
+//! | [`object`] | one value and its version | tenants, keys and the like: see [`objects`](crate::objects) |
+//! | [`directory`] | names, in order | what objects there are |
 //!
 //! [`lease`] is the other half of an allowance: slices of it from which an instance admits without asking.
 //!
@@ -16,7 +18,9 @@
 
 pub mod allowance;
 pub mod concurrency;
+pub mod directory;
 pub mod lease;
+pub mod object;
 pub mod pack;
 pub mod pointer;
 pub mod window;
@@ -31,12 +35,17 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use pack::Pack;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ports::{CellStep, CellStore, CellVersion, Timestamp, suite};
 
 /// Every program that ships, by name.
-static STEPS: &[&dyn CellStep] =
-    &[step::<allowance::Allowance>(), step::<concurrency::Concurrency>(), step::<pointer::Pointer>()];
+static STEPS: &[&dyn CellStep] = &[
+    step::<allowance::Allowance>(),
+    step::<concurrency::Concurrency>(),
+    step::<pointer::Pointer>(),
+    step::<object::Object>(),
+    step::<directory::Directory>(),
+];
 
 /// Finds a step by its [`name`](CellStep::name), for platforms that run steps in an actor.
 ///
@@ -106,6 +115,31 @@ pub const fn step<P: Program>() -> &'static dyn CellStep {
 pub async fn command<P: Program>(cells: &dyn CellStore, name: &str, command: &P::Command) -> Result<P::Reply> {
     let command = command.to_bytes();
     P::Reply::from_bytes(&cells.command(name, step::<P>(), command).await?)
+}
+
+/// How often [`insist`] sends a command.
+const ATTEMPTS: usize = 3;
+
+/// Sends a command as [`command`] does, and again if nobody knows whether it took effect; for commands with an id, or that
+/// change nothing when they are sent twice.
+pub async fn insist<P: Program>(cells: &dyn CellStore, name: &str, what: &P::Command) -> Result<P::Reply> {
+    let mut answer = command::<P>(cells, name, what).await;
+    for _ in 1..ATTEMPTS {
+        match &answer {
+            Err(error) if error.kind != ErrorKind::InvalidRequest => answer = command::<P>(cells, name, what).await,
+            _ => break,
+        }
+    }
+    answer
+}
+
+/// Refuses what is longer than a program keeps, in bytes.
+fn fits(what: &str, length: usize, most: usize) -> Result<()> {
+    if length <= most {
+        return Ok(());
+    }
+    let message = format!("The {what} has {length} bytes; at most {most} are kept. Send a shorter one.");
+    Err(Error::new(ErrorKind::InvalidRequest, message))
 }
 
 #[cfg(test)]

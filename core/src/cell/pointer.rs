@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::pack::{Pack, Packer, Unpacker, refused};
-use super::{Next, Program};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Next, Program, fits};
+use crate::error::Result;
 use crate::ports::Timestamp;
 
 /// How many versions are kept, the current one among them.
@@ -154,14 +154,6 @@ fn push(mut versions: VecDeque<Version>, version: Version) -> State {
     State(versions)
 }
 
-fn fits(what: &str, length: usize, most: usize) -> Result<()> {
-    if length <= most {
-        return Ok(());
-    }
-    let message = format!("The {what} has {length} bytes; at most {most} are kept. Send a shorter one.");
-    Err(Error::new(ErrorKind::InvalidRequest, message))
-}
-
 impl Version {
     /// The fewest bytes that a version takes: six numbers or lengths.
     const LEAST: usize = 6;
@@ -298,6 +290,7 @@ impl Pack for Reply {
 mod tests {
     use super::*;
     use crate::cell::step;
+    use crate::error::ErrorKind;
 
     /// A pointer, its state as bytes between commands.
     #[derive(Default)]

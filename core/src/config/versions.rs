@@ -24,8 +24,6 @@ pub const STORED: &str = "stored";
 pub const DOCUMENT_BYTES: usize = 256 << 10;
 /// The pointer's cell.
 const CELL: &str = "config";
-/// How often a change is sent whose effect is not known.
-const ATTEMPTS: usize = 3;
 
 /// One version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -143,18 +141,8 @@ impl Versions {
         }
     }
 
-    /// A failed command may have taken effect; sent again under the same id it takes effect once.
     async fn ask(&self, command: pointer::Command) -> Result<pointer::Reply> {
-        let mut answer = cell::command::<pointer::Pointer>(&*self.cells, CELL, &command).await;
-        for _ in 1..ATTEMPTS {
-            match &answer {
-                Err(error) if error.kind != ErrorKind::InvalidRequest => {
-                    answer = cell::command::<pointer::Pointer>(&*self.cells, CELL, &command).await;
-                }
-                _ => break,
-            }
-        }
-        answer
+        cell::insist::<pointer::Pointer>(&*self.cells, CELL, &command).await
     }
 }
 

@@ -90,6 +90,8 @@ static CHECKS: &[(&str, Start)] = table![
     cell_expiry(cells, clock),
     cell_failed_step_changes_nothing(cells),
     cell_pointer_one_winner(cells, entropy),
+    cell_object_one_winner(cells, entropy),
+    cell_directory_lists_all(cells),
     cell_allowance_never_exceeds(cells, entropy),
     cell_settles_once(cells, entropy),
     cell_reservation_expires_as_charged(cells, clock, entropy),

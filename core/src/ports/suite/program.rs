@@ -1,7 +1,7 @@
 //! Core's own programs over a platform's cells.
 //!
-//! What a pointer keeps is for good, so its check goes on from what an earlier run left behind. Allowances get a new
-//! name each time, and a window after which they are gone.
+//! What pointers and directories keep is for good, so their checks go on from what an earlier run left behind. The others
+//! get a new name each time, and a time after which they are gone.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use futures_util::future::join_all;
 use super::{AFTER, BRIEF, Check, same, works};
 use crate::cell::allowance::{self, Allowance, Hold, Reserve, Settle, Terms};
 use crate::cell::concurrency::{self, Concurrency};
+use crate::cell::directory::{self, Directory};
 use crate::cell::lease::Lease;
 use crate::cell::pointer::{self, Change, Pointer};
 use crate::cell::window::Window;
-use crate::cell::{Program, command};
+use crate::cell::{Program, command, object};
 use crate::ports::{CellStore, Clock, Entropy};
 
 async fn send<P: Program>(cells: &dyn CellStore, name: &str, what: &P::Command) -> Result<P::Reply, String> {
@@ -233,4 +234,67 @@ pub async fn cell_left_reservation_is_charged(cells: &dyn CellStore, clock: &dyn
     same("whether anything was left", left.is_empty(), false)?;
     clock.sleep(AFTER).await;
     expired_as_charged(cells, &String::from_utf8_lossy(&left)).await
+}
+
+/// Of ten writers who saw the same version of an object one wins and the others are told so; of ten who make the same
+/// object one does; what is made again after a removal goes on with the versions.
+pub async fn cell_object_one_winner(cells: &dyn CellStore, entropy: &dyn Entropy) -> Check {
+    let name = format!("edgeway-suite/object/{:016x}", entropy.u64());
+    let put = |expected, writer: u8| object::Command::Put {
+        id: entropy.u64(),
+        expected,
+        value: Bytes::from(vec![writer; 1000]),
+        ttl: Some(WHILE),
+    };
+    for (expected, next) in [(object::Expected::Absent, 1), (object::Expected::Version(1), 2)] {
+        let commands: Vec<_> = (0..10).map(|writer| put(expected, writer)).collect();
+        let replies = join_all(commands.iter().map(|command| send::<object::Object>(cells, &name, command))).await;
+        let (mut won, mut told) = (Vec::new(), Vec::new());
+        for (command, reply) in commands.iter().zip(replies) {
+            match reply? {
+                object::Reply::Changed(number) => won.push((command, number)),
+                object::Reply::Conflict(current) => told.push(current),
+                other => return Err(format!("a writer was answered {other:?}")),
+            }
+        }
+        let [(command, number)] = won[..] else { return Err(format!("ten writers of one version: {} won", won.len())) };
+        same("the version of the winner", number, next)?;
+        let again = send::<object::Object>(cells, &name, command).await?;
+        same("the winner's change sent again", again, object::Reply::Changed(next))?;
+        let object::Reply::Value(current) = send::<object::Object>(cells, &name, &object::Command::Get).await? else {
+            return Err("a question was answered with something else".into());
+        };
+        same("whether the losers were told of the winner", told.iter().all(|version| *version == current), true)?;
+        same("the version that is read", current.map(|version| version.number), Some(next))?;
+    }
+    let remove = object::Command::Remove { id: entropy.u64(), expected: object::Expected::Version(2) };
+    let removed = send::<object::Object>(cells, &name, &remove).await?;
+    same("the reply to a removal", removed, object::Reply::Changed(3))?;
+    let gone = send::<object::Object>(cells, &name, &object::Command::Get).await?;
+    same("what is read after a removal", gone, object::Reply::Value(None))?;
+    let again = send::<object::Object>(cells, &name, &put(object::Expected::Absent, 0)).await?;
+    same("the version of what is made again", again, object::Reply::Changed(4))
+}
+
+/// Names that are added at once are all listed, in order and in pages; a young one is not removed.
+pub async fn cell_directory_lists_all(cells: &dyn CellStore) -> Check {
+    let send = |command: directory::Command| async move { send::<Directory>(cells, "edgeway-suite/directory", &command).await };
+    let names: Vec<String> = (0..20).map(|number| format!("name-{number:02}")).collect();
+    for reply in join_all(names.iter().map(|name| send(directory::Command::Add { name: name.clone() }))).await {
+        same("the reply to a name", reply?, directory::Reply::Kept)?;
+    }
+    let young = send(directory::Command::Remove { name: names[0].clone(), age: WHILE }).await?;
+    same("the reply to the removal of a young name", young, directory::Reply::Kept)?;
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        match send(directory::Command::List { after, limit: 7 }).await? {
+            directory::Reply::Names(page) if page.is_empty() => break,
+            directory::Reply::Names(page) => {
+                after = page.last().cloned();
+                seen.extend(page);
+            }
+            other => return Err(format!("a list was answered {other:?}")),
+        }
+    }
+    same("the names", seen, names)
 }

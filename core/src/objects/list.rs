@@ -1,0 +1,107 @@
+//! Lists of objects: ids out of their directories, then each object.
+//!
+//! | ids | what happens |
+//! |---|---|
+//! | of an object | it is listed |
+//! | of no object, older than [`AGE`] | the id is removed: its object is gone, or was never made |
+//! | of no object, younger | it is passed over: its object may just be made |
+
+use std::time::Duration;
+
+use futures_util::future::{join_all, try_join_all};
+use sha2::{Digest, Sha256};
+
+use super::{Object, Objects, Stored, unexpected};
+use crate::cell;
+use crate::cell::directory::{Command, Directory, Reply};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Name;
+
+/// The most objects of a page.
+pub const LIMIT: usize = 256;
+/// How many objects are asked for at once.
+const AT_ONCE: usize = 16;
+/// How old an id is whose object is certainly not just being made. Every request ends sooner.
+const AGE: Duration = Duration::from_secs(300);
+
+/// Some objects of a kind and tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Ids and objects, in the order of the bytes of the ids. May be fewer than asked for, even none, before the last page.
+    pub items: Vec<(String, Stored<T>)>,
+    /// Where the next page goes on, as its `after`; `None` on the last one.
+    pub next: Option<String>,
+}
+
+impl Objects {
+    /// The objects of a tenant behind the id `after`, from at most `limit` ids (1 to [`LIMIT`]; more counts as that).
+    pub async fn list<T: Object>(&self, tenant: Option<&Name>, after: Option<&str>, limit: usize) -> Result<Page<T>> {
+        let limit = limit.clamp(1, LIMIT);
+        let shards = (0..T::SHARDS).map(|shard| self.ids::<T>(tenant, shard, after, limit + 1));
+        let mut ids: Vec<String> = try_join_all(shards).await?.into_iter().flatten().collect();
+        ids.sort_unstable();
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let next = if more { ids.last().cloned() } else { None };
+        let mut items = Vec::with_capacity(ids.len());
+        for some in ids.chunks(AT_ONCE) {
+            let found = try_join_all(some.iter().map(|id| self.get::<T>(tenant, id))).await?;
+            let mut absent = Vec::new();
+            for (id, stored) in some.iter().zip(found) {
+                match stored {
+                    Some(stored) => items.push((id.clone(), stored)),
+                    None => absent.push(id),
+                }
+            }
+            // What fails is tried again by the next list.
+            join_all(absent.into_iter().map(|id| self.leave::<T>(tenant, id))).await;
+        }
+        Ok(Page { items, next })
+    }
+
+    /// Lists an id.
+    pub(super) async fn enter<T: Object>(&self, tenant: Option<&Name>, id: &str) -> Result<()> {
+        match self.tell(&directory::<T>(tenant, shard::<T>(id)), &Command::Add { name: id.to_owned() }).await? {
+            Reply::Kept => Ok(()),
+            Reply::Full => {
+                let message = format!(
+                    "There are as many of this kind ({}) as can be kept. Remove some, list them (which clears away what was \
+                     removed in the last minutes), then try again.",
+                    T::KIND
+                );
+                Err(Error::new(ErrorKind::Conflict, message))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Stops listing an id, unless it is young.
+    pub(super) async fn leave<T: Object>(&self, tenant: Option<&Name>, id: &str) -> Result<Reply> {
+        let remove = Command::Remove { name: id.to_owned(), age: AGE };
+        self.tell(&directory::<T>(tenant, shard::<T>(id)), &remove).await
+    }
+
+    async fn ids<T: Object>(&self, tenant: Option<&Name>, shard: u16, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let list = Command::List { after: after.map(str::to_owned), limit };
+        match self.tell(&directory::<T>(tenant, shard), &list).await? {
+            Reply::Names(names) => Ok(names),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn tell(&self, cell: &str, command: &Command) -> Result<Reply> {
+        cell::insist::<Directory>(&*self.cells, cell, command).await
+    }
+}
+
+fn directory<T: Object>(tenant: Option<&Name>, shard: u16) -> String {
+    format!("directory/{}/{}/{shard}", T::KIND, tenant.map_or("-", Name::as_str))
+}
+
+/// The shard of an id: its SHA-256's first eight bytes, modulo. The same for ever, or ids would be lost.
+fn shard<T: Object>(id: &str) -> u16 {
+    let digest = Sha256::digest(id.as_bytes());
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    u16::try_from(number % u64::from(T::SHARDS.max(1))).expect("it is smaller than a number of 16 bits")
+}
