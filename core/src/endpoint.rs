@@ -1,6 +1,6 @@
 //! (method, path) to endpoint: one table, the only place where a path becomes an operation.
 //!
-//! Every row names a permission and a body limit; there is no way to add one without them. A model
+//! Every row names what it requires and a body limit; there is no way to add one without them. A model
 //! name in a path may hold slashes (`/v1beta/models/openai/gpt-5:generateContent`).
 //!
 //! Invariant: what is resolved here is what the rest of the pipeline acts on; nobody parses the path again.
@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, request::Parts};
 use crate::admin::{self, Route};
 use crate::dialect::{DialectId, StreamForm};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::Name;
+use crate::identity::{Name, Permission};
 
 /// What a request asks the gateway to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +45,17 @@ impl Operation {
     }
 }
 
-/// What a caller must hold.
+/// What an endpoint requires of whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
+pub enum Requires {
     /// Nothing: anybody who reaches the port.
     Anyone,
-    /// A key that may call models.
-    Invoke,
-    /// A key that may administer.
-    Admin,
+    /// The secret with which the first administrator is made, once.
+    Bootstrap,
+    /// A good key or token, whatever it may do.
+    Known,
+    /// A good key or token that holds this.
+    Holds(Permission),
 }
 
 /// How much body an endpoint reads.
@@ -74,8 +76,8 @@ pub struct Endpoint {
     pub operation: Operation,
     /// The caller's protocol.
     pub dialect: DialectId,
-    /// What the caller must hold.
-    pub permission: Permission,
+    /// What is required of the caller.
+    pub requires: Requires,
     /// How much body is read.
     pub body: BodyLimit,
     /// The model, where the path names it; decoded.
@@ -118,7 +120,7 @@ struct Row {
     path: Path,
     operation: Operation,
     dialect: DialectId,
-    permission: Permission,
+    requires: Requires,
     body: BodyLimit,
     stream: Option<bool>,
 }
@@ -129,24 +131,26 @@ static TABLE: &[Row] = &{
     use DialectId::{AnthropicMessages, Gemini, OpenAiChat};
     use Operation::{Chat, Health, Model, Models, Ready};
     use Path::{Exact, Model as OfModel};
-    use Permission::{Anyone, Invoke};
-    const fn row(method: Method, path: Path, operation: Operation, dialect: DialectId, permission: Permission, body: BodyLimit, stream: Option<bool>) -> Row {
-        Row { method, path, operation, dialect, permission, body, stream }
+    use Requires::Anyone;
+    const INVOKE: Requires = Requires::Holds(Permission::Invoke);
+    // The only way to a row: none is without what it requires and how much body it reads.
+    const fn row(method: Method, path: Path, operation: Operation, dialect: DialectId, requires: Requires, body: BodyLimit, stream: Option<bool>) -> Row {
+        Row { method, path, operation, dialect, requires, body, stream }
     }
     [
-        row(Method::POST, Exact("/v1/chat/completions"),                            Chat,   OpenAiChat,        Invoke, Configured, None),
-        row(Method::POST, Exact("/v1/messages"),                                    Chat,   AnthropicMessages, Invoke, Configured, None),
-        row(Method::POST, OfModel("/v1beta/models/", ":generateContent"),           Chat,   Gemini,            Invoke, Configured, Some(false)),
-        row(Method::POST, OfModel("/v1beta/models/", ":streamGenerateContent"),     Chat,   Gemini,            Invoke, Configured, Some(true)),
+        row(Method::POST, Exact("/v1/chat/completions"),                            Chat,   OpenAiChat,        INVOKE, Configured, None),
+        row(Method::POST, Exact("/v1/messages"),                                    Chat,   AnthropicMessages, INVOKE, Configured, None),
+        row(Method::POST, OfModel("/v1beta/models/", ":generateContent"),           Chat,   Gemini,            INVOKE, Configured, Some(false)),
+        row(Method::POST, OfModel("/v1beta/models/", ":streamGenerateContent"),     Chat,   Gemini,            INVOKE, Configured, Some(true)),
         // The `google-genai` packages ask at /v1, and the Vercel AI SDK leaves `models/` out of a name that has a slash.
-        row(Method::POST, OfModel("/v1/models/", ":generateContent"),               Chat,   Gemini,            Invoke, Configured, Some(false)),
-        row(Method::POST, OfModel("/v1/models/", ":streamGenerateContent"),         Chat,   Gemini,            Invoke, Configured, Some(true)),
-        row(Method::POST, OfModel("/v1beta/", ":generateContent"),                  Chat,   Gemini,            Invoke, Configured, Some(false)),
-        row(Method::POST, OfModel("/v1beta/", ":streamGenerateContent"),            Chat,   Gemini,            Invoke, Configured, Some(true)),
-        row(Method::GET,  Exact("/v1/models"),                                      Models, OpenAiChat,        Invoke, NoBody,     None),
-        row(Method::GET,  OfModel("/v1/models/", ""),                               Model,  OpenAiChat,        Invoke, NoBody,     None),
-        row(Method::GET,  Exact("/v1beta/models"),                                  Models, Gemini,            Invoke, NoBody,     None),
-        row(Method::GET,  OfModel("/v1beta/models/", ""),                           Model,  Gemini,            Invoke, NoBody,     None),
+        row(Method::POST, OfModel("/v1/models/", ":generateContent"),               Chat,   Gemini,            INVOKE, Configured, Some(false)),
+        row(Method::POST, OfModel("/v1/models/", ":streamGenerateContent"),         Chat,   Gemini,            INVOKE, Configured, Some(true)),
+        row(Method::POST, OfModel("/v1beta/", ":generateContent"),                  Chat,   Gemini,            INVOKE, Configured, Some(false)),
+        row(Method::POST, OfModel("/v1beta/", ":streamGenerateContent"),            Chat,   Gemini,            INVOKE, Configured, Some(true)),
+        row(Method::GET,  Exact("/v1/models"),                                      Models, OpenAiChat,        INVOKE, NoBody,     None),
+        row(Method::GET,  OfModel("/v1/models/", ""),                               Model,  OpenAiChat,        INVOKE, NoBody,     None),
+        row(Method::GET,  Exact("/v1beta/models"),                                  Models, Gemini,            INVOKE, NoBody,     None),
+        row(Method::GET,  OfModel("/v1beta/models/", ""),                           Model,  Gemini,            INVOKE, NoBody,     None),
         row(Method::GET,  Exact("/health"),                                         Health, OpenAiChat,        Anyone, NoBody,     None),
         row(Method::GET,  Exact("/ready"),                                          Ready,  OpenAiChat,        Anyone, NoBody,     None),
     ]
@@ -164,7 +168,7 @@ pub fn resolve(parts: &Parts) -> Result<Endpoint> {
                 operation: Operation::Admin(route),
                 // Nobody's protocol: errors are problems (RFC 9457), see `is_admin`.
                 dialect: DialectId::OpenAiChat,
-                permission: Permission::Admin,
+                requires: route.requires,
                 body: route.body,
                 model: None,
                 named,
@@ -178,7 +182,7 @@ pub fn resolve(parts: &Parts) -> Result<Endpoint> {
         return Ok(Endpoint {
             operation: row.operation,
             dialect: listing_dialect(row, &parts.headers),
-            permission: row.permission,
+            requires: row.requires,
             body: row.body,
             model: model.map(decode_segment).transpose()?,
             named: Named::default(),
@@ -429,7 +433,8 @@ mod tests {
         for row in TABLE {
             let (Path::Exact(path) | Path::Model(path, _)) = row.path;
             let open = matches!(row.operation, Operation::Health | Operation::Ready);
-            assert_eq!(row.permission, if open { Permission::Anyone } else { Permission::Invoke }, "{path}");
+            let expected = if open { Requires::Anyone } else { Requires::Holds(Permission::Invoke) };
+            assert_eq!(row.requires, expected, "{path}");
             assert!(!is_admin(path), "{path}");
         }
     }
@@ -438,7 +443,7 @@ mod tests {
     fn a_version_is_named_by_its_number() {
         let endpoint = resolve(&parts("GET", "/admin/v1/config/12", &[])).unwrap();
         assert_eq!((endpoint.operation.name(), endpoint.named.number), ("config_version", Some(12)));
-        assert_eq!(endpoint.permission, Permission::Admin);
+        assert_eq!(endpoint.requires, Requires::Holds(Permission::ConfigRead));
         for path in
             ["/admin/v1/config/x", "/admin/v1/config/-1", "/admin/v1/config/99999999999999999999999", "/admin/v1/config/1/2"]
         {

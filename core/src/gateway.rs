@@ -26,6 +26,7 @@ mod rejection;
 mod reply;
 mod settle;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,13 +39,12 @@ use crate::admin::{Answer, Asked, Desk};
 use crate::body::{Body, too_large};
 use crate::config::{self, Availability, Config, Diagnostic, Loaded};
 use crate::dialect::DialectId;
-use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Permission};
+use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Requires};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Inbound, Refused};
 use crate::identity::{Caller, Permissions};
-use crate::policy::auth;
+use crate::policy::auth::{self, Door, Visit};
 use crate::ports::Ports;
-use crate::route;
 use crate::wire::envelope;
 
 use attempt::{Attempts, Payload};
@@ -129,13 +129,14 @@ impl Gateway {
             after = Box::pin(join(look, after).map(|((), ())| ()));
         }
         let response = async move {
+            let peer = inbound.peer;
             let (parts, body) = inbound.request.into_parts();
             let resolved = endpoint::resolve(&parts);
-            if resolved.as_ref().is_ok_and(|endpoint| endpoint.permission != Permission::Anyone) {
+            if resolved.as_ref().is_ok_and(|endpoint| endpoint.requires != Requires::Anyone) {
                 gateway.live.ready().await;
             }
             let config = gateway.live.config();
-            let mut request = Request { gateway: &gateway, config: &config, parts: &parts, settlement };
+            let mut request = Request { gateway: &gateway, config: &config, parts: &parts, peer, settlement };
             let error = match resolved {
                 Ok(endpoint) => match request.walk(&endpoint, body).await {
                     Ok(response) => return response,
@@ -174,6 +175,8 @@ struct Request<'a> {
     gateway: &'a Gateway,
     config: &'a Config,
     parts: &'a Parts,
+    /// Where it comes from, if the platform knows.
+    peer: Option<IpAddr>,
     settlement: Settlement,
 }
 
@@ -184,25 +187,25 @@ impl Request<'_> {
         match endpoint.operation {
             Operation::Health => Ok(listing::health(&mut self.settlement)),
             Operation::Ready => Ok(listing::ready(self.gateway.draining.load(Ordering::Relaxed), &mut self.settlement)),
-            Operation::Models => listing::models(self.config, self.parts, endpoint, &mut self.settlement),
-            Operation::Model => listing::model(self.config, endpoint, &mut self.settlement),
-            Operation::Chat => self.chat(endpoint, body).await,
+            Operation::Models => listing::models(self.config, &caller, self.parts, endpoint, &mut self.settlement),
+            Operation::Model => listing::model(self.config, &caller, endpoint, &mut self.settlement),
+            Operation::Chat => self.chat(endpoint, &caller, body).await,
             Operation::Admin(route) => {
-                let body = self.read(endpoint, body).await?;
+                let body = self.read(endpoint, &caller, body).await?;
                 let asked = Asked { parts: self.parts, named: &endpoint.named, body: &body };
                 Ok(administer::answer(&self.gateway.live, &caller, route, &asked, &mut self.settlement).await)
             }
         }
     }
 
-    async fn chat(&mut self, endpoint: &Endpoint, body: Body) -> Result<Response<Body>> {
-        let body = self.read(endpoint, body).await?;
+    async fn chat(&mut self, endpoint: &Endpoint, caller: &Caller, body: Body) -> Result<Response<Body>> {
+        let body = self.read(endpoint, caller, body).await?;
         let peek = envelope::peek(&body)?;
         let model = requested_model(endpoint, &peek)?;
         let stream = endpoint.stream.unwrap_or_else(|| peek.stream.unwrap_or(false));
         self.settlement.asked(&model, stream, body.len());
 
-        let plan = route::plan(self.config, &model)?;
+        let plan = auth::plan(self.config, caller, &model)?;
         self.settlement.planned(&plan);
         let limit = plan.max_body.unwrap_or(self.config.server.max_body);
         if body.len() > limit {
@@ -214,27 +217,42 @@ impl Request<'_> {
         attempts.run(&plan, &mut self.settlement).await
     }
 
+    /// Who asks. What the administration's endpoints require beyond that, its desk sees to.
     async fn identify(&mut self, endpoint: &Endpoint) -> Result<Caller> {
-        let secrets = &*self.gateway.ports.secrets;
-        let caller = match endpoint.permission {
-            Permission::Anyone => Caller::default(),
-            Permission::Invoke => auth::identify(self.parts, &self.config.auth_keys, invoke(), secrets).await?,
-            Permission::Admin if self.config.admin_keys.is_empty() => return Err(administer::switched_off()),
-            Permission::Admin => auth::identify(self.parts, &self.config.admin_keys, Permissions::ALL, secrets).await?,
+        let administers = matches!(endpoint.operation, Operation::Admin(_));
+        if administers && administer::is_off(self.config) && !auth::shows_virtual_key(self.parts) {
+            return Err(administer::switched_off());
+        }
+        let open = endpoint.operation == Operation::Chat && self.config.routes.iter().any(|route| route.anonymous);
+        let door = if administers { Door::Administration } else { Door::Calls { anonymous: open } };
+        let visit = Visit { parts: self.parts, address: self.peer, door, config: self.config, ports: &self.gateway.ports };
+        let caller = match endpoint.requires {
+            Requires::Anyone => Caller::default(),
+            Requires::Bootstrap => visit.bootstrap().await?,
+            Requires::Known | Requires::Holds(_) => visit.identify().await?,
         };
         self.settlement.identified(&caller);
+        match endpoint.requires {
+            Requires::Holds(permission) if !administers => auth::demand(&caller, permission)?,
+            _ => {}
+        }
         Ok(caller)
     }
 
     /// Reads the body whole, within the largest limit any route has; the route's own is checked once it is known.
-    async fn read(&self, endpoint: &Endpoint, body: Body) -> Result<Bytes> {
+    async fn read(&self, endpoint: &Endpoint, caller: &Caller, body: Body) -> Result<Bytes> {
         match endpoint.body {
             BodyLimit::None => return body.collect(0).await,
             BodyLimit::AtMost(most) => return body.collect(most).await,
             BodyLimit::Configured => {}
         }
         require_json(self.parts)?;
-        let largest = self.config.routes.iter().filter_map(|route| route.max_body).fold(self.config.server.max_body, usize::max);
+        // Who shows no key has what the routes allow that let anybody in, not what any route does.
+        let Config { routes, server, .. } = self.config;
+        let anonymous = auth::is_anonymous(self.config, caller);
+        let limits = routes.iter().filter(|route| !anonymous || route.anonymous);
+        let limits = limits.map(|route| route.max_body.unwrap_or(server.max_body));
+        let largest = limits.fold(if anonymous { 0 } else { server.max_body }, usize::max);
         let declared =
             self.parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|declared| declared > largest) {
@@ -250,11 +268,6 @@ impl Request<'_> {
     fn dialect(&self) -> DialectId {
         self.settlement.dialect().unwrap_or_else(|| endpoint::guess_dialect(self.parts))
     }
-}
-
-/// What the gateway's own keys may do.
-fn invoke() -> Permissions {
-    [crate::identity::Permission::Invoke].into_iter().collect()
 }
 
 /// A body must say that it is JSON. A browser cannot send that across origins without asking first,

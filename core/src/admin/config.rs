@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::route::{Reach, Route};
 use crate::cell::pointer::{Change, NOTE};
 use crate::config::{self, DOCUMENT_BYTES, Diagnostic, Entry, Set, Severity, Versions};
-use crate::endpoint::BodyLimit;
+use crate::endpoint::{BodyLimit, Requires};
 use crate::error::Error;
 use crate::exchange::Notice;
 use crate::gateway::live::{Candidate, source};
@@ -23,7 +23,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/admin/v1/config",
         name: "config_show",
-        requires: Permission::ConfigRead,
+        requires: Requires::Holds(Permission::ConfigRead),
         reach: Reach::Operator,
         body: BodyLimit::None,
         summary: "What is stored, what is served, and where each value comes from.",
@@ -33,7 +33,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::PUT,
         path: "/admin/v1/config",
         name: "config_push",
-        requires: Permission::ConfigWrite,
+        requires: Requires::Holds(Permission::ConfigWrite),
         reach: Reach::Operator,
         body: BodyLimit::AtMost(DOCUMENT_BYTES),
         summary: "Make a document current.",
@@ -43,7 +43,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/admin/v1/config/check",
         name: "config_check",
-        requires: Permission::ConfigRead,
+        requires: Requires::Holds(Permission::ConfigRead),
         reach: Reach::Operator,
         body: BodyLimit::AtMost(DOCUMENT_BYTES),
         summary: "What would be wrong with a document, and what it would change.",
@@ -53,7 +53,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/admin/v1/config/rollback",
         name: "config_rollback",
-        requires: Permission::ConfigWrite,
+        requires: Requires::Holds(Permission::ConfigWrite),
         reach: Reach::Operator,
         body: BodyLimit::AtMost(1024),
         summary: "Make an earlier version current again, as a new version.",
@@ -63,7 +63,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/admin/v1/config/history",
         name: "config_history",
-        requires: Permission::ConfigRead,
+        requires: Requires::Holds(Permission::ConfigRead),
         reach: Reach::Operator,
         body: BodyLimit::None,
         summary: "The versions that are kept, newest first.",
@@ -73,7 +73,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/admin/v1/config/{number}",
         name: "config_version",
-        requires: Permission::ConfigRead,
+        requires: Requires::Holds(Permission::ConfigRead),
         reach: Reach::Operator,
         body: BodyLimit::None,
         summary: "One version and its document.",

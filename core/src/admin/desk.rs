@@ -7,6 +7,7 @@ use super::asked::Asked;
 use super::problem::Problem;
 use super::route::{Reach, Route};
 use crate::cell::pointer::BY;
+use crate::endpoint::Requires;
 use crate::error::{Error, ErrorKind};
 use crate::gateway::live::Live;
 use crate::identity::Caller;
@@ -29,11 +30,13 @@ impl<'a> Desk<'a> {
 
     /// Does what a row says, for whom it is for.
     pub(crate) async fn answer(&self, route: &Route, asked: &Asked<'_>) -> Result<Answer, Problem> {
-        if !self.caller.permissions.holds(route.requires) {
-            return Err(self.denied(route));
+        if let Requires::Holds(permission) = route.requires
+            && !self.caller.permissions.holds(permission)
+        {
+            return Err(denied(format!("it needs `{permission}`, and nobody can ask for more than they hold")));
         }
         match (route.reach, &self.caller.tenant) {
-            (Reach::Operator, Some(_)) => return Err(self.denied(route)),
+            (Reach::Operator, Some(_)) => return Err(denied("it is the operator's".to_owned())),
             (Reach::Tenant, Some(own)) if asked.named.tenant.as_ref() != Some(own) => return Err(nothing_here()),
             _ => {}
         }
@@ -46,12 +49,6 @@ impl<'a> Desk<'a> {
         })
     }
 
-    fn denied(&self, route: &Route) -> Problem {
-        let detail =
-            format!("This key may not do that: it needs `{}`, and nobody can ask for more than they hold.", route.requires);
-        Problem::new(StatusCode::FORBIDDEN, ErrorKind::PermissionDenied.name(), detail)
-    }
-
     /// What the author is called in histories: as much of it as they keep.
     pub(super) fn author(&self) -> &'a str {
         let mut end = self.by.len().min(BY);
@@ -60,6 +57,10 @@ impl<'a> Desk<'a> {
         }
         &self.by[..end]
     }
+}
+
+fn denied(why: String) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, ErrorKind::PermissionDenied.name(), format!("This key may not do that: {why}."))
 }
 
 /// The answer to whoever asks for what is not theirs, and for what is not.

@@ -14,8 +14,7 @@ use super::answer::Answer;
 use super::asked::Asked;
 use super::desk::Desk;
 use super::problem::Problem;
-use crate::endpoint::BodyLimit;
-use crate::identity::Permission;
+use crate::endpoint::{BodyLimit, Requires};
 
 /// Every resource's rows.
 pub(super) static RESOURCES: &[&[Route]] = &[super::config::ROUTES];
@@ -33,8 +32,8 @@ pub struct Route {
     pub path: &'static str,
     /// Its name in logs and records, in the audit trail and in the API's document.
     pub name: &'static str,
-    /// What the caller must hold.
-    pub requires: Permission,
+    /// What is required of the caller.
+    pub requires: Requires,
     /// Whose business it is.
     pub reach: Reach,
     /// How much body is read.
@@ -98,6 +97,7 @@ mod tests {
             assert!(route.path.starts_with("/admin/v1/"), "{}", route.path);
             assert_eq!(route.reach == Reach::Tenant, route.path.contains("{tenant}"), "{}", route.path);
             assert!(route.summary.ends_with('.'), "{}", route.path);
+            assert_ne!(route.requires, Requires::Anyone, "{} is open to the world", route.path);
             let reads = matches!(route.body, BodyLimit::AtMost(most) if most > 0);
             assert!(reads || route.body == BodyLimit::None, "{}: a limit of its own", route.path);
             assert!(!reads || !route.safe() && route.method != Method::DELETE, "{} reads a body", route.path);

@@ -58,7 +58,7 @@ pub fn compile(loaded: &Loaded, available: &Availability) -> Result<(Config, Vec
 fn auth(document: &Document, available: &Availability, report: &mut Report<'_>) {
     let at = Path::of(&["auth", "keys"]);
     let keys = &document.auth.keys;
-    if keys.is_empty() && !report.layers().is_filled(&at) {
+    if keys.is_empty() && document.auth.required != Some(true) && !report.layers().is_filled(&at) {
         let fix = "name a secret in `auth.keys` (`keys = [\"EDGEWAY_KEY\"]`) and set it to a long random text";
         if available.public {
             report.error(&at, "everybody can reach this gateway, and nobody needs a key", fix);
@@ -111,6 +111,17 @@ fn admin(document: &Document, available: &Availability, report: &mut Report<'_>)
             report.warning(&at, format!("the secret `{name}` is not set, so nobody can administer with it"), help);
         }
     }
+    if let Some(secret) = &document.admin.bootstrap {
+        let at = Path::of(&["admin", "bootstrap"]);
+        let name = secret.as_str();
+        if document.auth.keys.contains(secret) || document.admin.keys.contains(secret) {
+            let message = format!("`{name}` is one of `auth.keys` or `admin.keys`, so its holders could make themselves owners");
+            report.error(&at, message, "name a secret of its own");
+        } else if !available.secrets.contains(name) {
+            let help = format!("{} to a long random text, or remove this line", available.hints.set(name));
+            report.warning(&at, format!("the secret `{name}` is not set, so no first administrator can be made"), help);
+        }
+    }
 }
 
 fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> Config {
@@ -144,7 +155,11 @@ fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> 
         },
         timeouts,
         auth_keys: names(&document.auth.keys),
+        auth_required: document.auth.required.unwrap_or(!document.auth.keys.is_empty()),
+        auth_refresh: document.auth.refresh.0,
+        auth_grace: document.auth.grace.0,
         admin_keys: names(&document.admin.keys),
+        bootstrap: document.admin.bootstrap.as_ref().map(|name| name.as_str().to_owned()),
         refresh: document.config.refresh.0,
         providers,
         models,
@@ -296,6 +311,7 @@ impl Builder<'_> {
             timeouts: self.route_timeouts(section, &targets),
             targets,
             max_body: section.max_body.map(|size| bytes(size.0)),
+            anonymous: section.anonymous.unwrap_or(false),
         }
     }
 
@@ -361,7 +377,8 @@ pub fn secret_names(loaded: &Loaded) -> BTreeSet<String> {
     let rows = loaded.rows.iter().flat_map(|row| row.key_names.iter()).map(|name| name.to_string());
     let configured = loaded.document.providers.iter().filter_map(|(_, section)| section.key.as_ref());
     let server = loaded.document.server.store_password.as_ref();
-    let own = loaded.document.auth.keys.iter().chain(&loaded.document.admin.keys).chain(server);
+    let Document { auth, admin, .. } = &loaded.document;
+    let own = auth.keys.iter().chain(&admin.keys).chain(&admin.bootstrap).chain(server);
     let configured = configured.chain(own).map(|name: &SecretName| name.as_str().to_owned());
     rows.chain(configured).collect()
 }

@@ -136,6 +136,16 @@ section! {
         #[also("key", "api_keys", "tokens")]
         #[example("[\"EDGEWAY_KEY\"]")]
         pub keys: Vec<SecretName>,
+        /// Whether a caller must show who it is. When left out: if `keys` names any. Write `true` where all callers hold virtual
+        /// keys; see [identity.md](identity.md).
+        #[also("require", "enabled", "mandatory")]
+        pub required: Option<bool>,
+        /// How soon a running gateway notices that a virtual key was changed or revoked.
+        #[also("cache", "cache_ttl", "ttl")]
+        pub refresh: Period = "1s",
+        /// How long virtual keys that were in use stay good while the store that holds them does not answer.
+        #[also("stale", "stale_if_error")]
+        pub grace: Period = "5m",
     }
 }
 
@@ -147,6 +157,10 @@ section! {
         #[also("key", "admin_keys", "tokens")]
         #[example("[\"EDGEWAY_ADMIN_KEY\"]")]
         pub keys: Vec<SecretName>,
+        /// The name of the secret with which the first administrator's key can be made, once: `POST /admin/v1/bootstrap`.
+        #[also("bootstrap_key", "setup", "bootstrap_token")]
+        #[example("\"EDGEWAY_BOOTSTRAP\"")]
+        pub bootstrap: Option<SecretName>,
     }
 }
 
@@ -315,6 +329,9 @@ section! {
         /// Largest request body on this route.
         #[also("max_body_size", "body_limit")]
         pub max_body: Option<Size>,
+        /// Whether requests on this route may come without a key. One that shows a key is still held to it.
+        #[also("public", "no_auth", "unauthenticated", "open")]
+        pub anonymous: Option<bool>,
         /// Routes with a higher number are tried first.
         #[also("order", "weight")]
         pub priority: i64 = "0",

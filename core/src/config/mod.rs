@@ -119,8 +119,16 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Names of the secrets that hold the gateway's own keys. Empty: no authentication, loopback only.
     pub auth_keys: Vec<String>,
-    /// Names of the secrets that hold the administrators' keys. Empty: no administration over HTTP.
+    /// Whether callers must show who they are. Never false where others than this machine can connect.
+    pub auth_required: bool,
+    /// How old what is known of a virtual key may be.
+    pub auth_refresh: std::time::Duration,
+    /// How old it may be while the store does not answer.
+    pub auth_grace: std::time::Duration,
+    /// Names of the secrets that hold the administrators' keys.
     pub admin_keys: Vec<String>,
+    /// Name of the secret with which the first administrator is made.
+    pub bootstrap: Option<String>,
     /// How often the store is asked for a newer version.
     pub refresh: std::time::Duration,
     /// Every known provider, by name: the built-in rows with the document's changes, and custom ones.
@@ -221,4 +229,6 @@ pub struct Route {
     pub timeouts: Option<Timeouts>,
     /// Largest request body in bytes.
     pub max_body: Option<usize>,
+    /// Whether requests may come without a key.
+    pub anonymous: bool,
 }

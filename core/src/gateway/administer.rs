@@ -7,6 +7,7 @@ use super::reply::{self, Refusal};
 use super::settle::Settlement;
 use crate::admin::{Answer, Asked, Desk, Problem, Route};
 use crate::body::Body;
+use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Outcome;
 use crate::identity::Caller;
@@ -41,6 +42,11 @@ pub(super) fn refuse(refusal: Refusal<'_>, mut settlement: Settlement) -> Respon
         response.headers_mut().insert(header::WWW_AUTHENTICATE, reply::BEARER);
     }
     response
+}
+
+/// Whether the configuration names nobody who may administer. Holders of virtual keys still may.
+pub(super) fn is_off(config: &Config) -> bool {
+    config.admin_keys.is_empty() && config.bootstrap.is_none()
 }
 
 /// The refusal where nobody may administer.

@@ -8,6 +8,8 @@ use crate::config::{Config, Target};
 use crate::dialect::DialectId;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Caller;
+use crate::policy::auth;
 use crate::route;
 
 use super::reply;
@@ -29,8 +31,17 @@ pub(super) fn ready(draining: bool, settlement: &mut Settlement) -> Response<Bod
 }
 
 /// The list of models, in the caller's shape, a page at a time where the protocol has pages.
-pub(super) fn models(config: &Config, parts: &Parts, endpoint: &Endpoint, settlement: &mut Settlement) -> Result<Response<Body>> {
-    let models = route::visible_models(config);
+pub(super) fn models(
+    config: &Config,
+    caller: &Caller,
+    parts: &Parts,
+    endpoint: &Endpoint,
+    settlement: &mut Settlement,
+) -> Result<Response<Body>> {
+    let mut models = route::visible_models(config);
+    if auth::is_restricted(config, caller) {
+        models.retain(|(name, _)| auth::plan(config, caller, name).is_ok());
+    }
     let query = |name: &str| {
         let pairs = parts.uri.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
@@ -77,9 +88,14 @@ pub(super) fn models(config: &Config, parts: &Parts, endpoint: &Endpoint, settle
 }
 
 /// One model, by any name under which it can be asked for.
-pub(super) fn model(config: &Config, endpoint: &Endpoint, settlement: &mut Settlement) -> Result<Response<Body>> {
+pub(super) fn model(
+    config: &Config,
+    caller: &Caller,
+    endpoint: &Endpoint,
+    settlement: &mut Settlement,
+) -> Result<Response<Body>> {
     let name = endpoint.model.as_deref().unwrap_or("");
-    let plan = route::plan(config, name)?;
+    let plan = auth::plan(config, caller, name)?;
     let candidate = plan
         .candidates
         .first()

@@ -1,23 +1,133 @@
-//! Authentication: whose request is it?
+//! Authentication: whose request is it, and what may it ask for?
 //!
-//! A key may come as `Authorization: Bearer`, `x-api-key`, `x-goog-api-key` or the query's `key`: each
-//! official SDK's own way. Two different keys in one request are refused: what was checked must be
-//! what was meant.
+//! | file | what it holds |
+//! |---|---|
+//! | `presented.rs` | the one key or token that a request shows |
+//! | `secrets.rs` | keys that are secrets, named in the configuration |
+//! | `reach.rs` | which of what there is a caller may have |
 //!
-//! Without configured keys everybody is [`Proof::Nobody`]; the configuration allows that on a
-//! loopback address only, and only requests that name an address or `localhost` are served.
+//! | what a request shows | who sent it |
+//! |---|---|
+//! | the key in a secret of `auth.keys` (of `admin.keys`, at the administration) | the operator's own, who may call models (may do everything) |
+//! | nothing, at a chat endpoint, while a route is `anonymous` | nobody, who reaches such routes only |
+//! | nothing, or what nobody knows, while `auth.required` is off | nobody, who reaches everything; from this machine only |
+//! | anything else | 401 |
 //!
-//! Invariant: keys are compared by SHA-256 of the whole value, in constant time, all of them every time.
+//! Invariant: whatever is wrong with a key (unknown, malformed, expired, revoked, of a tenant that is gone), its holder reads
+//! the same words.
 
-use std::borrow::Cow;
+mod presented;
+mod reach;
+mod secrets;
 
-use http::{HeaderMap, request::Parts};
-use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 
+use http::request::Parts;
+
+use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{Caller, Permissions, Proof};
-use crate::ports::SecretStore;
-use crate::wire::percent;
+use crate::identity::{Caller, Credential, Permission, Permissions, Proof};
+use crate::ports::Ports;
+
+pub(crate) use reach::{is_anonymous, is_restricted, plan};
+
+/// Where somebody stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Where models are called.
+    Calls {
+        /// Whether who shows nothing may go on, to a route that lets anybody in.
+        anonymous: bool,
+    },
+    /// Where the gateway is administered.
+    Administration,
+}
+
+/// A request whose author is to be known.
+pub(crate) struct Visit<'a> {
+    pub(crate) parts: &'a Parts,
+    /// Where it comes from, if the platform knows.
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) door: Door,
+    pub(crate) config: &'a Config,
+    pub(crate) ports: &'a Ports,
+}
+
+impl Visit<'_> {
+    /// Who it is. Fails with `Unauthenticated`, and with `PermissionDenied` for an address that is not the key's.
+    pub(crate) async fn identify(&self) -> Result<Caller> {
+        let caller = Caller { address: self.address, ..self.find().await? };
+        let from = &caller.access.addresses;
+        if from.is_empty() || self.address.is_some_and(|address| from.iter().any(|network| network.contains(address))) {
+            return Ok(caller);
+        }
+        let message = match self.address {
+            Some(address) => format!("This key is not for use from {address}. Use it from where it was made for."),
+            None => "This key is for certain addresses, and the gateway does not know where the request is from.".to_owned(),
+        };
+        Err(Error::new(ErrorKind::PermissionDenied, message))
+    }
+
+    /// Whoever shows the secret with which the first administrator is made.
+    pub(crate) async fn bootstrap(&self) -> Result<Caller> {
+        let Some(name) = &self.config.bootstrap else { return Err(refused()) };
+        let shown = presented::presented(self.parts)?;
+        match secrets::find(shown.as_deref(), std::slice::from_ref(name), &*self.ports.secrets).await? {
+            Some(name) => Ok(Caller { proof: Proof::Secret(name.to_owned()), address: self.address, ..Caller::default() }),
+            None if shown.is_none() => Err(missing()),
+            None => Err(refused()),
+        }
+    }
+
+    async fn find(&self) -> Result<Caller> {
+        let config = self.config;
+        let (names, permissions) = match self.door {
+            Door::Calls { .. } => (&config.auth_keys, invoke()),
+            Door::Administration => (&config.admin_keys, Permissions::ALL),
+        };
+        let shown = presented::presented(self.parts)?;
+        if let Some(name) = secrets::find(shown.as_deref(), names, &*self.ports.secrets).await? {
+            let proof = Proof::Secret(name.to_owned());
+            return Ok(Caller { proof, permissions, informed: true, ..Caller::default() });
+        }
+        let nobody = || Caller { permissions: invoke(), ..Caller::default() };
+        match (&shown, self.door) {
+            (_, Door::Calls { .. }) if !config.auth_required => named_by_address(self.parts).map(|()| nobody()),
+            (None, Door::Calls { anonymous: true }) => Ok(nobody()),
+            (None, _) => Err(missing()),
+            (Some(_), _) => Err(refused()),
+        }
+    }
+}
+
+/// Whether the request shows something of its tenant's or issuer's, and not of the operator's configuration.
+pub(crate) fn shows_virtual_key(parts: &Parts) -> bool {
+    presented::presented(parts).is_ok_and(|shown| shown.is_some_and(|key| Credential::looks_like(&key)))
+}
+
+/// Whether a caller may do something. Fails with `PermissionDenied`.
+pub(crate) fn demand(caller: &Caller, permission: Permission) -> Result<()> {
+    if caller.permissions.holds(permission) {
+        return Ok(());
+    }
+    let message = format!("This key may not do that: it needs `{permission}`. Ask whoever gave it to you.");
+    Err(Error::new(ErrorKind::PermissionDenied, message))
+}
+
+/// What everybody reads whose key or token is not good, whatever is wrong with it.
+pub(crate) fn refused() -> Error {
+    Error::new(ErrorKind::Unauthenticated, "The API key is not valid for this gateway.")
+}
+
+fn missing() -> Error {
+    let message = "No API key. Send it as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`.";
+    Error::new(ErrorKind::Unauthenticated, message)
+}
+
+/// What the operator's own keys may do, and nobody where nobody needs a key.
+fn invoke() -> Permissions {
+    [Permission::Invoke].into_iter().collect()
+}
 
 /// Without keys only requests that name the gateway by an address or as `localhost` are served: a page in a
 /// browser on the gateway's machine can make a name of its own lead there (DNS rebinding), but no address.
@@ -38,76 +148,9 @@ fn named_by_address(parts: &Parts) -> Result<()> {
     Err(Error::new(ErrorKind::PermissionDenied, message))
 }
 
-/// Identifies the caller by the keys whose secrets are called `names`. Unknown, missing and ambiguous
-/// keys are `Unauthenticated`, with no hint which keys exist. Who is known may do what `permissions` say.
-pub async fn identify(parts: &Parts, names: &[String], permissions: Permissions, secrets: &dyn SecretStore) -> Result<Caller> {
-    if names.is_empty() {
-        return named_by_address(parts).map(|()| Caller { permissions, ..Caller::default() });
-    }
-    let presented = presented(parts)?.map(|key| Sha256::digest(key.as_bytes()));
-    let mut caller = None;
-    for name in names {
-        // No store gives an empty secret; one that did would let everybody in who sends an empty key.
-        let Some(secret) = secrets.secret(name).await?.filter(|secret| !secret.expose().is_empty()) else { continue };
-        let known = Sha256::digest(secret.expose().as_bytes());
-        if presented.as_ref().is_some_and(|presented| same(presented, &known)) {
-            let proof = Proof::Secret(name.clone());
-            caller = Some(Caller { proof, permissions, informed: true, ..Caller::default() });
-        }
-    }
-    caller.ok_or_else(|| {
-        let message = match presented {
-            Some(_) => "The API key is not valid for this gateway.",
-            None => "No API key. Send it as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`.",
-        };
-        Error::new(ErrorKind::Unauthenticated, message)
-    })
-}
-
-/// The one key that a request presents, wherever it stands.
-fn presented(parts: &Parts) -> Result<Option<Cow<'_, str>>> {
-    let mut key: Option<Cow<'_, str>> = None;
-    for found in candidates(&parts.headers).map(|found| found.map(Cow::Borrowed)).chain(query_keys(parts.uri.query())) {
-        let found = found?;
-        if key.is_some_and(|key| key != found) {
-            return Err(Error::new(ErrorKind::Unauthenticated, "The request presents two different API keys. Send one."));
-        }
-        key = Some(found);
-    }
-    Ok(key)
-}
-
-fn candidates(headers: &HeaderMap) -> impl Iterator<Item = Result<&str>> {
-    let bearer = headers.get_all(http::header::AUTHORIZATION).into_iter().map(|value| {
-        let value = value.to_str().ok();
-        value
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim())
-            .ok_or_else(|| Error::new(ErrorKind::Unauthenticated, "The Authorization header is not `Bearer KEY`."))
-    });
-    let plain = ["x-api-key", "x-goog-api-key"].into_iter().flat_map(|name| headers.get_all(name)).map(|value| {
-        value.to_str().map(str::trim).map_err(|_| Error::new(ErrorKind::Unauthenticated, "The API key is not plain ASCII."))
-    });
-    bearer.chain(plain)
-}
-
-/// Keys in the query, percent-decoded as clients encode them. A broken escape stays as it is, and fits no key.
-fn query_keys(query: Option<&str>) -> impl Iterator<Item = Result<Cow<'_, str>>> {
-    let keys = query.unwrap_or("").split('&').filter_map(|pair| pair.strip_prefix("key="));
-    keys.map(|key| Ok(percent::decoded(key)))
-}
-
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
-}
-
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
-
     use super::*;
-    use crate::ports::Secret;
 
     fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = http::Request::builder().uri(uri);
@@ -115,20 +158,6 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(()).expect("test requests are well formed").into_parts().0
-    }
-
-    #[test]
-    fn every_sdk_sends_its_key_in_its_own_way() {
-        for request in [
-            parts("/", &[("authorization", "Bearer k1")]),
-            parts("/", &[("x-api-key", "k1")]),
-            parts("/", &[("x-goog-api-key", "k1")]),
-            parts("/?alt=sse&key=k1", &[]),
-            parts("/?key=k1", &[("authorization", "bearer k1")]),
-            parts("/?key=%6b1", &[("authorization", "bearer k1")]),
-        ] {
-            assert_eq!(presented(&request).unwrap().as_deref(), Some("k1"));
-        }
     }
 
     #[test]
@@ -141,37 +170,5 @@ mod tests {
             assert_eq!(refused.kind, ErrorKind::PermissionDenied);
         }
         assert!(named_by_address(&parts("http://evil.example/v1/models", &[("host", "localhost")])).is_err());
-    }
-
-    /// A store that breaks its contract.
-    struct Careless;
-
-    #[async_trait::async_trait]
-    impl SecretStore for Careless {
-        async fn secret(&self, _: &str) -> Result<Option<Secret>> {
-            Ok(Some(Secret::new("")))
-        }
-    }
-
-    #[test]
-    fn an_empty_secret_lets_nobody_in() {
-        for request in [parts("/", &[("x-api-key", "")]), parts("/?key=", &[]), parts("/", &[])] {
-            let identified =
-                identify(&request, &["KEY".to_owned()], Permissions::ALL, &Careless).now_or_never().expect("memory never waits");
-            assert_eq!(identified.expect_err("nobody").kind, ErrorKind::Unauthenticated);
-        }
-    }
-
-    #[test]
-    fn two_different_keys_are_refused() {
-        assert!(presented(&parts("/", &[("authorization", "Bearer a"), ("x-api-key", "b")])).is_err());
-        assert!(presented(&parts("/?key=a&key=b", &[])).is_err());
-    }
-
-    #[test]
-    fn a_key_in_the_query_is_percent_decoded_once() {
-        for (query, key) in [("a%2Bb%2f", "a+b/"), ("a%252B", "a%2B"), ("%zz%4", "%zz%4"), ("%ff", "%ff"), ("a+b", "a+b")] {
-            assert_eq!(presented(&parts(&format!("/?key={query}"), &[])).unwrap().as_deref(), Some(key));
-        }
     }
 }

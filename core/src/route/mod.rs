@@ -2,4 +2,5 @@
 
 mod plan;
 
+pub(crate) use plan::matches;
 pub use plan::{Candidate, Plan, plan, visible_models};

@@ -146,7 +146,8 @@ fn target(config: &Config, entry: &Arc<ProviderEntry>, name: &str) -> Target {
     Target { provider: entry.clone(), model: name.to_owned(), limits, price: model::price(&entry.row, name) }
 }
 
-fn matches(pattern: &str, model: &str) -> bool {
+/// Whether a pattern, a literal or with one `*` at its end, is for a model.
+pub(crate) fn matches(pattern: &str, model: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => model.starts_with(prefix),
         None => pattern == model,

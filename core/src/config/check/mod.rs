@@ -2,13 +2,15 @@
 //!
 //! | file | what it looks at |
 //! |---|---|
-//! | `server.rs` | listening, TLS, keys, time and size limits |
+//! | `server.rs` | listening, TLS, time and size limits |
+//! | `auth.rs` | who must show a key, and how long what is known of one is good |
 //! | `provider.rs` | addresses, headers, names, prefixes |
 //! | `route.rs` | aliases, targets, patterns |
 //! | `stored.rs` | what a stored document can and cannot change |
 //!
 //! Looks at the document alone; what depends on the platform (which secrets are set) is [`super::compile()`]'s.
 
+mod auth;
 mod provider;
 mod route;
 mod server;
@@ -30,6 +32,7 @@ pub(super) fn document(document: &Document, rows: &[Provider], report: &mut Repo
     server::server(&document.server, report);
     server::timeouts(&document.timeouts, report);
     stored::refresh(&document.config, report);
+    auth::auth(document, report);
     stored::server(report);
     provider::providers(document, rows, report);
     route::models(document, rows, report);
