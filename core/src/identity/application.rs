@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Name;
 use super::bounds::{self, Wrong};
+use crate::objects::Object;
 use crate::policy::limit::{Budget, Limits};
 use crate::ports::Timestamp;
 
@@ -24,6 +25,10 @@ pub struct Application {
     pub budgets: Vec<Budget>,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl Object for Application {
+    const KIND: &'static str = "application";
 }
 
 impl Application {

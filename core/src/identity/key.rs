@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{self, Wrong};
 use super::credential::{Credential, Seal};
 use super::{Access, Name};
+use crate::objects::Object;
 use crate::policy::limit::{Budget, Limits};
 use crate::ports::{Entropy, Timestamp};
 
@@ -90,6 +91,10 @@ impl Terms {
         bounds::shares(&self.limits, &self.budgets, &mut wrong);
         wrong
     }
+}
+
+impl Object for Key {
+    const KIND: &'static str = "key";
 }
 
 impl Key {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::{self, Wrong};
 use super::{Name, Permission, Permissions};
+use crate::objects::Object;
 use crate::ports::Timestamp;
 
 /// A role that an operator or a tenant made.
@@ -31,6 +32,10 @@ pub struct Role {
     pub permissions: Vec<Permission>,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl Object for Role {
+    const KIND: &'static str = "role";
 }
 
 impl Role {

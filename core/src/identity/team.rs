@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{self, Wrong};
+use crate::objects::Object;
 use crate::policy::limit::{Budget, Limits};
 use crate::ports::Timestamp;
 
@@ -20,6 +21,10 @@ pub struct Team {
     pub budgets: Vec<Budget>,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl Object for Team {
+    const KIND: &'static str = "team";
 }
 
 impl Team {

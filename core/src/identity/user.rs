@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Name;
 use super::bounds::{self, Wrong};
+use crate::objects::Object;
 use crate::ports::Timestamp;
 
 /// A person. Keys and tokens may act in its name.
@@ -22,6 +23,10 @@ pub struct User {
     pub suspended: bool,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl Object for User {
+    const KIND: &'static str = "user";
 }
 
 impl User {
