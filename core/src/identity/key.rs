@@ -95,6 +95,7 @@ impl Terms {
 
 impl Object for Key {
     const KIND: &'static str = "key";
+    const SHARDS: u16 = 16;
 }
 
 impl Key {

@@ -6,6 +6,7 @@
 //! | `permission.rs`, `role.rs` | what can be allowed, and to whom |
 //! | `tenant.rs`, `team.rs`, `application.rs`, `user.rs` | the objects: a tenant and what it is made of |
 //! | `key.rs`, `credential.rs` | virtual keys: what is kept, and the text that their holders have |
+//! | `keys.rs` | making, rotating, revoking and removing keys |
 //! | `access.rs` | which models, routes and addresses a key is good for |
 //! | `bounds.rs` | how large all of these may be |
 //! | `caller.rs` | whoever sent a request, as every later step sees it |
@@ -18,6 +19,7 @@ pub mod bounds;
 mod caller;
 mod credential;
 mod key;
+mod keys;
 mod name;
 mod permission;
 pub mod role;
@@ -31,6 +33,7 @@ pub use bounds::Wrong;
 pub use caller::{Caller, Proof, Share};
 pub use credential::{Credential, Seal};
 pub use key::{Key, Terms};
+pub use keys::{Holder, Issued, Keys};
 pub use name::Name;
 pub use permission::{Permission, Permissions};
 pub use role::Role;

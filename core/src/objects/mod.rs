@@ -43,6 +43,8 @@ pub trait Object: Serialize + DeserializeOwned + Send + Sync {
     /// How long an object is kept after it was last written; `None` until it is removed. Kinds that go by themselves
     /// are in no directory.
     const KEPT: Option<Duration> = None;
+    /// Whether its ids can be listed. Never changes.
+    const LISTED: bool = Self::KEPT.is_none();
 }
 
 /// An object as it is stored.
@@ -108,7 +110,7 @@ impl Objects {
         }
         // Before its name is taken.
         let json = json(value)?;
-        if T::KEPT.is_none() {
+        if T::LISTED {
             self.enter::<T>(tenant, id).await?;
         }
         Ok(match self.put(tenant, id, value, json, Expected::Absent).await? {
@@ -153,7 +155,7 @@ impl Objects {
             }
             other @ Reply::Value(_) => return Err(unexpected(&other)),
         }
-        if T::KEPT.is_none() {
+        if T::LISTED {
             // What fails or is too young is passed over in lists, and removed by a later one.
             let _ = self.leave::<T>(tenant, id).await;
         }
