@@ -3,17 +3,18 @@
 
 use bytes::Bytes;
 use edgeway_core::cell::pack::Pack;
-use edgeway_core::cell::{allowance, concurrency, directory, object, pointer};
+use edgeway_core::cell::{allowance, chain, concurrency, directory, object, pointer};
 use edgeway_core::ports::{CellStep, Timestamp, find_step};
 use libfuzzer_sys::fuzz_target;
 
 /// A program's name, the most bytes that its states have, and what re-encodes them.
-const PROGRAMS: [(&str, usize, fn(&[u8]) -> Option<Bytes>); 5] = [
+const PROGRAMS: [(&str, usize, fn(&[u8]) -> Option<Bytes>); 6] = [
     ("edgeway-allowance", 80_000, again::<allowance::State>),
     ("edgeway-concurrency", 24_000, again::<concurrency::State>),
     ("edgeway-pointer", 115_000, again::<pointer::State>),
     ("edgeway-object", 66_000, again::<object::State>),
     ("edgeway-directory", 66_000, again::<directory::State>),
+    ("edgeway-chain", 105_000, again::<chain::State>),
 ];
 
 fn again<S: Pack>(state: &[u8]) -> Option<Bytes> {

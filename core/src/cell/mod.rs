@@ -7,6 +7,7 @@
 //! | [`pointer`] | one value, its versions, who set it | the version of the configuration |
 //! | [`object`] | one value and its version | tenants, keys and the like: see [`objects`](crate::objects) |
 //! | [`directory`] | names, in order | what objects there are |
+//! | [`chain`] | entries that name the one before by its hash | the audit trail |
 //!
 //! [`lease`] is the other half of an allowance: slices of it from which an instance admits without asking.
 //!
@@ -17,6 +18,7 @@
 //! nobody knows whether it took effect, changes nothing more; time that goes back counts as time that stands still.
 
 pub mod allowance;
+pub mod chain;
 pub mod concurrency;
 pub mod directory;
 pub mod lease;
@@ -45,6 +47,7 @@ static STEPS: &[&dyn CellStep] = &[
     step::<pointer::Pointer>(),
     step::<object::Object>(),
     step::<directory::Directory>(),
+    step::<chain::Chain>(),
 ];
 
 /// Finds a step by its [`name`](CellStep::name), for platforms that run steps in an actor.

@@ -39,9 +39,9 @@ pub use cell::{
 use futures_util::FutureExt;
 pub use kv::{kv_limits, kv_list_pages, kv_round_trip, kv_ttl};
 pub use program::{
-    cell_allowance_never_exceeds, cell_concurrency_never_exceeds, cell_directory_lists_all, cell_leases_never_exceed,
-    cell_left_reservation_is_charged, cell_object_one_winner, cell_pointer_one_winner, cell_reservation_expires_as_charged,
-    cell_reserve_and_leave, cell_settles_once,
+    cell_allowance_never_exceeds, cell_chain_has_no_gaps, cell_concurrency_never_exceeds, cell_directory_lists_all,
+    cell_leases_never_exceed, cell_left_reservation_is_charged, cell_object_one_winner, cell_pointer_one_winner,
+    cell_reservation_expires_as_charged, cell_reserve_and_leave, cell_settles_once,
 };
 pub use vector::{vector_nearest, vector_one_dimension};
 

@@ -92,6 +92,7 @@ static CHECKS: &[(&str, Start)] = table![
     cell_pointer_one_winner(cells, entropy),
     cell_object_one_winner(cells, entropy),
     cell_directory_lists_all(cells),
+    cell_chain_has_no_gaps(cells, entropy),
     cell_allowance_never_exceeds(cells, entropy),
     cell_settles_once(cells, entropy),
     cell_reservation_expires_as_charged(cells, clock, entropy),

@@ -1,6 +1,6 @@
 //! Core's own programs over a platform's cells.
 //!
-//! What pointers and directories keep is for good, so their checks go on from what an earlier run left behind. The others
+//! What pointers, directories and chains keep is for good, so their checks go on from what an earlier run left behind. The others
 //! get a new name each time, and a time after which they are gone.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::cell::directory::{self, Directory};
 use crate::cell::lease::Lease;
 use crate::cell::pointer::{self, Change, Pointer};
 use crate::cell::window::Window;
-use crate::cell::{Program, command, object};
+use crate::cell::{Program, chain, command, object};
 use crate::ports::{CellStore, Clock, Entropy};
 
 async fn send<P: Program>(cells: &dyn CellStore, name: &str, what: &P::Command) -> Result<P::Reply, String> {
@@ -297,4 +297,40 @@ pub async fn cell_directory_lists_all(cells: &dyn CellStore) -> Check {
         }
     }
     same("the names", seen, names)
+}
+
+/// Twenty entries appended to a chain at once are all there, one behind the other; one sent again is there once.
+pub async fn cell_chain_has_no_gaps(cells: &dyn CellStore, entropy: &dyn Entropy) -> Check {
+    let send = |command: chain::Command| async move { send::<chain::Chain>(cells, "edgeway-suite/chain", &command).await };
+    // What an earlier run left waiting is taken as stored.
+    let chain::Reply::End(before) = send(chain::Command::Stored { up_to: u64::MAX }).await? else {
+        return Err("a chain's end was answered with something else".into());
+    };
+    let commands: Vec<_> =
+        (0..20_u8).map(|entry| chain::Command::Append { id: entropy.u64(), entry: Bytes::from(vec![entry; 100]) }).collect();
+    let mut links = Vec::new();
+    for reply in join_all(commands.iter().map(|command| send(command.clone()))).await {
+        match reply? {
+            chain::Reply::Appended { link, .. } => links.push(link),
+            other => return Err(format!("an entry was answered {other:?}")),
+        }
+    }
+    match send(commands[7].clone()).await? {
+        chain::Reply::Appended { link, .. } => same("an entry sent again", &link, &links[7])?,
+        other => return Err(format!("an entry sent again was answered {other:?}")),
+    }
+    links.sort_by_key(|link| link.number);
+    let chain::Reply::End(end) = send(chain::Command::Look).await? else {
+        return Err("a chain's end was answered with something else".into());
+    };
+    same("the entries that wait to be stored", end.waiting.len(), 20)?;
+    let (mut number, mut previous) = (before.number, before.hash);
+    for (made, waiting) in links.iter().zip(&end.waiting) {
+        number += 1;
+        let hash = chain::link(&previous, number, waiting.at, &waiting.entry);
+        same("an entry's place in the chain", (waiting.number, waiting.previous, waiting.hash), (number, previous, hash))?;
+        same("what its author was told", (made.number, made.hash), (number, hash))?;
+        previous = hash;
+    }
+    same("the chain's end", (end.number, end.hash), (number, previous))
 }
