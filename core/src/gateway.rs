@@ -5,7 +5,9 @@
 //!
 //! | file | step |
 //! |---|---|
+//! | `admit` | limits and budgets |
 //! | `administer` | what an operator asks, at the administration's endpoints |
+//! | `after` | what follows the response |
 //! | `attempt` | one candidate: pass through or translate, sign, send, understand a failure |
 //! | `deliver` | the provider's answer on its way to the caller, whole or streamed |
 //! | `listing` | models, health, readiness |
@@ -18,6 +20,8 @@
 //! exactly one [`Record`](crate::exchange::Record).
 
 mod administer;
+mod admit;
+mod after;
 mod attempt;
 mod deliver;
 mod listing;
@@ -37,14 +41,17 @@ use http::{HeaderValue, Response, header, request::Parts};
 
 use crate::admin::{Answer, Asked, Desk};
 use crate::body::{Body, too_large};
-use crate::config::{self, Availability, Config, Diagnostic, Loaded};
+use crate::config::{self, Availability, Config, Diagnostic, Loaded, Target};
 use crate::dialect::DialectId;
 use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Requires};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Inbound, Refused};
 use crate::identity::{Caller, Permissions};
 use crate::policy::auth::{self, Door, Visit};
+use crate::policy::estimate::{self, Measure};
+use crate::policy::limit::{Limiter, Need};
 use crate::ports::Ports;
+use crate::route::Plan;
 use crate::wire::envelope;
 
 use attempt::{Attempts, Payload};
@@ -56,6 +63,7 @@ use settle::Settlement;
 pub struct Gateway {
     ports: Ports,
     live: Arc<Live>,
+    limiter: Arc<Limiter>,
     draining: AtomicBool,
 }
 
@@ -85,7 +93,8 @@ impl Gateway {
         let mut resolved = config::resolve(&loaded, &*ports.secrets, available).await?;
         let warnings = std::mem::take(&mut resolved.warnings);
         let live = Arc::new(Live::new(ports.clone(), loaded, resolved));
-        Ok((Arc::new(Self { ports, live, draining: AtomicBool::new(false) }), warnings))
+        let limiter = Arc::new(Limiter::new(&ports));
+        Ok((Arc::new(Self { ports, live, limiter, draining: AtomicBool::new(false) }), warnings))
     }
 
     /// The snapshot that a request arriving now would see.
@@ -211,10 +220,21 @@ impl Request<'_> {
         if body.len() > limit {
             return Err(too_large(limit));
         }
+        self.admit(caller, &model, &plan, &body).await?;
 
         let payload = Payload::new(endpoint, self.parts, body, peek, model, stream);
         let attempts = Attempts::new(&self.gateway.ports, payload);
         attempts.run(&plan, &mut self.settlement).await
+    }
+
+    async fn admit(&mut self, caller: &Caller, model: &str, plan: &Plan, body: &Bytes) -> Result<()> {
+        let need = || {
+            let measure = estimate::measure(body);
+            plan.candidates.iter().map(|candidate| need(&measure, &candidate.target)).reduce(Need::or).unwrap_or_default()
+        };
+        let Gateway { limiter, ports, .. } = self.gateway;
+        let asked = admit::Asked { limiter, config: self.config, caller, model, plan, clock: &*ports.clock };
+        asked.admit(need, &mut self.settlement).await
     }
 
     /// Who asks. What the administration's endpoints require beyond that, its desk sees to.
@@ -268,6 +288,13 @@ impl Request<'_> {
     fn dialect(&self) -> DialectId {
         self.settlement.dialect().unwrap_or_else(|| endpoint::guess_dialect(self.parts))
     }
+}
+
+/// What a request may take at one target.
+fn need(measure: &Measure<'_>, target: &Target) -> Need {
+    let bound = measure.bound(target, None);
+    let cost = target.price.as_deref().map(|price| bound.cost(price));
+    Need { input: bound.input, output: bound.output, cost }
 }
 
 /// A body must say that it is JSON. A browser cannot send that across origins without asking first,

@@ -197,6 +197,11 @@ impl Lease {
         }
     }
 
+    /// Whether the last command failed and has not been sent again.
+    pub fn is_failing(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.failed)
+    }
+
     /// After how long it makes sense to try again; zero when more can be asked for now.
     pub fn retry_after(&self, now: Timestamp) -> Duration {
         self.quiet_until.since(self.latest.max(now))

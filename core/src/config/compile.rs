@@ -19,8 +19,9 @@ use super::path::Path;
 use super::row::row;
 use super::secret_name::SecretName;
 use super::target::Names;
-use super::{Config, ModelEntry, ProviderEntry, Route, Server, Target, Tls};
+use super::{Config, ModelEntry, ProviderEntry, Route, Server, Target, Tls, Webhook};
 use crate::model::{self, ModelLimits};
+use crate::policy::limit::{Budget, Limits, Only, Rule};
 use crate::ports::Timeouts;
 use crate::provider::{Credential, Provider, demo};
 
@@ -164,7 +165,65 @@ fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> 
         providers,
         models,
         routes,
+        rules: rules(document),
+        instances: u32::try_from(document.admission.instances).unwrap_or(u32::MAX),
+        webhook: document
+            .alerts
+            .webhook
+            .as_ref()
+            .zip(document.alerts.secret.as_ref())
+            .map(|(url, secret)| Webhook { url: url.clone(), secret: secret.as_str().to_owned() }),
     }
+}
+
+/// Limits, then budgets, in order of appearance.
+fn rules(document: &Document) -> Vec<Rule> {
+    let only = |tenants: &[String], teams: &[String], routes: &[String], models: &[String]| Only {
+        tenants: tenants.to_vec(),
+        teams: teams.to_vec(),
+        routes: routes.to_vec(),
+        models: models.to_vec(),
+    };
+    let limits = document.limits.iter().map(|(name, section)| Rule {
+        name: format!("limits.{name}"),
+        per: section.per.clone(),
+        only: only(&section.tenants, &section.teams, &section.routes, &section.models),
+        limits: Limits {
+            requests: section.requests.0.clone(),
+            input_tokens: section.input_tokens.0.clone(),
+            output_tokens: section.output_tokens.0.clone(),
+            tokens: section.tokens.0.clone(),
+            concurrency: section.concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+            mode: section.mode,
+            when_away: section.when_away,
+        },
+        budgets: Vec::new(),
+    });
+    let budgets = document.budgets.iter().map(|(name, section)| {
+        let percents = |alerts: &Vec<u64>| alerts.iter().map(|percent| u8::try_from(*percent).unwrap_or(100)).collect();
+        let mut alerts: Vec<u8> = section.alerts.as_ref().map_or_else(Budget::default_alerts, percents);
+        alerts.sort_unstable();
+        alerts.dedup();
+        Rule {
+            name: format!("budgets.{name}"),
+            per: section.per.clone(),
+            only: only(&section.tenants, &section.teams, &section.routes, &section.models),
+            limits: Limits::default(),
+            budgets: section
+                .amount
+                .0
+                .iter()
+                .map(|budget| Budget {
+                    alerts: alerts.clone(),
+                    unknown_price: section.unknown_price,
+                    mode: section.mode,
+                    when_away: section.when_away,
+                    ..budget.clone()
+                })
+                .collect(),
+        }
+    });
+    limits.chain(budgets).collect()
 }
 
 fn names(keys: &[SecretName]) -> Vec<String> {
@@ -379,6 +438,7 @@ pub fn secret_names(loaded: &Loaded) -> BTreeSet<String> {
     let server = loaded.document.server.store_password.as_ref();
     let Document { auth, admin, .. } = &loaded.document;
     let own = auth.keys.iter().chain(&admin.keys).chain(&admin.bootstrap).chain(server);
+    let own = own.chain(loaded.document.alerts.secret.as_ref());
     let configured = configured.chain(own).map(|name: &SecretName| name.as_str().to_owned());
     rows.chain(configured).collect()
 }

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::diagnostic::Report;
 use super::duration::Period;
+use super::limiting::{AdmissionSection, AlertsSection, BudgetSection, LimitSection};
 use super::node::{Node, Value};
 use super::path::Path;
 use super::secret_name::SecretName;
@@ -36,6 +37,17 @@ section! {
         pub models: Named<ModelSection>,
         /// Routes by name: which requests go where.
         pub routes: Named<RouteSection>,
+        /// Limits by name: how often.
+        #[also("limit", "rate_limits", "ratelimits", "rate_limit", "quotas")]
+        pub limits: Named<LimitSection>,
+        /// Budgets by name: for how much.
+        #[also("budget", "spend", "spending")]
+        pub budgets: Named<BudgetSection>,
+        /// How instances share limits and budgets.
+        pub admission: AdmissionSection,
+        /// Who is told that a budget runs out.
+        #[also("alert", "webhooks", "notifications")]
+        pub alerts: AlertsSection,
     }
 }
 

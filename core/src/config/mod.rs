@@ -41,7 +41,7 @@
 //! | `source.rs`, `node.rs`, `origin.rs`, `path.rs` | texts as trees whose values know their place |
 //! | `layer.rs`, `environment.rs`, `leaf.rs` | laying trees over each other, and what came of it |
 //! | `versions.rs` | documents in the gateway's stores, by version |
-//! | `document.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs`, `store.rs` | the fields, and how each is read |
+//! | `document.rs`, `limiting.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs`, `store.rs` | the fields, and how each is read |
 //! | `alternative.rs`, `check/`, `target.rs`, `address.rs` | contradictions |
 //! | `row.rs`, `compile.rs`, `resolve.rs`, `hints.rs` | the meaning |
 //! | `diagnostic.rs` | what is wrong |
@@ -58,6 +58,7 @@ mod environment;
 mod hints;
 mod layer;
 mod leaf;
+mod limiting;
 mod load;
 mod node;
 mod origin;
@@ -82,6 +83,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use crate::model::{ModelLimits, Price};
+use crate::policy::limit::Rule;
 use crate::ports::Timeouts;
 use crate::provider::Provider;
 
@@ -95,6 +97,7 @@ pub use duration::Period;
 pub use hints::Hints;
 pub use layer::{Layer, Layers};
 pub use leaf::{Change, Leaf, changes};
+pub use limiting::{AdmissionSection, AlertsSection, BudgetSection, LimitSection, Several};
 pub use load::{Loaded, load};
 pub use origin::Origin;
 pub use reference::reference;
@@ -137,6 +140,21 @@ pub struct Config {
     pub models: BTreeMap<String, ModelEntry>,
     /// Routes in order of priority; the first whose patterns match is taken.
     pub routes: Vec<Route>,
+    /// Limits, then budgets.
+    pub rules: Vec<Rule>,
+    /// Among how many instances a limit is divided, where each counts for itself or holds a part.
+    pub instances: u32,
+    /// Who is told that a budget runs out.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// The address.
+    pub url: String,
+    /// The name of the secret that signs them.
+    pub secret: String,
 }
 
 /// What a server needs.

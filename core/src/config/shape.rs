@@ -60,6 +60,12 @@ pub(super) enum Kind {
     Word(fn() -> Vec<&'static str>),
     /// One of some words, or a table.
     WordOr(fn() -> Vec<&'static str>, &'static Section),
+    /// So many in a unit of time.
+    Rate,
+    /// So much money in a span.
+    Budget,
+    /// One, or a list of them.
+    Several(&'static Kind),
     /// A list.
     List(&'static Kind),
     /// A table whose keys are names that the operator chooses.
@@ -83,6 +89,9 @@ impl Kind {
                 let words: Vec<String> = quoted(&words()).iter().map(|word| format!("`{word}`")).collect();
                 format!("{} or a table", words.join(", "))
             }
+            Self::Rate => "a rate like `\"60/minute\"`".into(),
+            Self::Budget => "a budget like `\"20usd/month\"`".into(),
+            Self::Several(of) => format!("{}, or a list of {}", of.noun(), of.plural()),
             Self::List(of) => format!("a list of {}", of.plural()),
             Self::Map(of) => format!("a table of {}", of.plural()),
             Self::Section(_) => "a table".into(),
@@ -93,6 +102,8 @@ impl Kind {
         match self {
             Self::Text => "strings".into(),
             Self::Secret => "names of secrets".into(),
+            Self::Rate => "rates".into(),
+            Self::Budget => "budgets".into(),
             Self::Section(_) => "tables".into(),
             Self::Word(words) => alternatives(&quoted(&words())),
             other => other.noun(),
@@ -105,7 +116,7 @@ impl Kind {
         let value = match self {
             Self::Bool => text.parse().map(Value::Bool).ok(),
             Self::Integer | Self::Size => text.parse().map(Value::Integer).ok(),
-            Self::List(of) => {
+            Self::List(of) | Self::Several(of) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 Some(Value::List(items.map(|item| of.leaf(item, origin)).collect()))
             }
@@ -116,7 +127,7 @@ impl Kind {
 
     /// Whether a value of this kind can be a table or a list, so that an environment variable may hold it as JSON.
     pub(super) fn takes_json(self) -> bool {
-        matches!(self, Self::WordOr(..) | Self::List(_) | Self::Map(_) | Self::Section(_))
+        matches!(self, Self::WordOr(..) | Self::List(_) | Self::Several(_) | Self::Map(_) | Self::Section(_))
     }
 }
 

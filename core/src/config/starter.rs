@@ -18,7 +18,8 @@ const HEAD: &str = "\
 ";
 
 /// What the tables with names of the operator's choice are called here.
-const NAMES: [(&str, &str); 3] = [("providers", "example"), ("models", "fast"), ("routes", "chat")];
+const NAMES: [(&str, &str); 5] =
+    [("providers", "example"), ("models", "fast"), ("routes", "chat"), ("limits", "keys"), ("budgets", "teams")];
 
 /// Fields left out because a simpler one beside them says the same.
 const LEFT_OUT: [(&str, &str); 2] = [("providers", "speaks"), ("models", "targets")];

@@ -8,11 +8,13 @@ use crate::chat::Warnings;
 use crate::dialect::DialectId;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Outcome;
+use crate::policy::limit::is_about_limits;
 
 use super::settle::Settlement;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-edgeway-request-id");
 const TARGET: HeaderName = HeaderName::from_static("x-edgeway-target");
+const COST: HeaderName = HeaderName::from_static("x-edgeway-cost");
 const WARNINGS: HeaderName = HeaderName::from_static("x-edgeway-warnings");
 /// Most of a provider's header fields that pass back, and the longest value of one: what clients can bear.
 const MOST_PASSING: usize = 64;
@@ -107,9 +109,24 @@ pub(super) fn stamp(headers: &mut HeaderMap, dialect: DialectId, settlement: &Se
         headers.insert(own, id);
     }
     identify(headers, settlement);
+    limit(headers, settlement);
     if let Some(target) = settlement.target().and_then(|target| HeaderValue::try_from(ascii(&target)).ok()) {
         headers.insert(TARGET, target);
     }
+}
+
+/// What the request cost, and how the caller's limits and budgets stand. A provider's word on its own would contradict it.
+fn limit(headers: &mut HeaderMap, settlement: &Settlement) {
+    if let Some(cost) = settlement.told_cost().and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
+        headers.insert(COST, cost);
+    }
+    let standings = settlement.standings();
+    if standings.is_empty() {
+        return;
+    }
+    let theirs: Vec<HeaderName> = headers.keys().filter(|name| is_about_limits(name)).cloned().collect();
+    theirs.iter().for_each(|name| drop(headers.remove(name)));
+    headers.extend(standings.clone());
 }
 
 /// The gateway's request id.

@@ -4,11 +4,12 @@
 //! for whole bodies, into the body for streams. Dropping it is what settles; a drop before anybody
 //! said how the request ended means that the caller went away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_channel::oneshot;
+use futures_channel::mpsc;
 use futures_util::future::BoxFuture;
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use crate::chat::{Usage, Warnings};
 use crate::dialect::DialectId;
@@ -17,8 +18,13 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exchange::{Outcome, Record};
 use crate::identity::Caller;
-use crate::ports::{Clock, Event, Ports, Timestamp};
+use crate::model::Price;
+use crate::policy::limit::{Admission, Limiter};
+use crate::ports::{Clock, Ports, Timestamp};
 use crate::route::{Candidate, Plan};
+use crate::usage::NanoUsd;
+
+use super::after::{self, Told};
 
 /// Bytes of text that make about one token, for estimates of what was delivered.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -28,7 +34,7 @@ const LONGEST_ID: usize = 128;
 
 /// Opens the settlement of a request, and the work that follows it.
 pub(super) fn open(ports: &Ports, method: &Method, uri: &Uri) -> (Settlement, BoxFuture<'static, ()>) {
-    let (sender, receiver) = oneshot::channel::<Box<Record>>();
+    let (sender, receiver) = mpsc::unbounded();
     let record = Record {
         id: request_id(ports),
         received: ports.clock.now(),
@@ -36,13 +42,7 @@ pub(super) fn open(ports: &Ports, method: &Method, uri: &Uri) -> (Settlement, Bo
         path: clipped(uri.path(), 256),
         ..Record::default()
     };
-    let events = ports.events.clone();
-    let after = async move {
-        if let Ok(record) = receiver.await {
-            // The sink owns its retries; there is nobody left to tell.
-            let _ = events.append(Event::Request(record)).await;
-        }
-    };
+    let after = after::after(ports.events.clone(), ports.clock.clone(), receiver);
     let settlement = Settlement {
         record: Some(Box::new(record)),
         dialect: None,
@@ -50,6 +50,9 @@ pub(super) fn open(ports: &Ports, method: &Method, uri: &Uri) -> (Settlement, Bo
         sender: Some(sender),
         clock: ports.clock.clone(),
         max_output: None,
+        price: None,
+        informed: false,
+        standings: HeaderMap::new(),
     };
     (settlement, Box::pin(after))
 }
@@ -59,16 +62,23 @@ pub(super) struct Settlement {
     record: Option<Box<Record>>,
     dialect: Option<DialectId>,
     request_bytes: usize,
-    sender: Option<oneshot::Sender<Box<Record>>>,
-    clock: std::sync::Arc<dyn Clock>,
+    sender: Option<mpsc::UnboundedSender<Told>>,
+    /// How limits and budgets stand, for the response.
+    standings: HeaderMap,
+    clock: Arc<dyn Clock>,
     max_output: Option<u64>,
+    /// What the target costs that was tried last.
+    price: Option<Arc<Price>>,
+    /// Whether the caller may know what it costs, and what is left.
+    informed: bool,
 }
 
 impl Settlement {
     /// Hands the settlement on, to a body say; nothing is left here to settle.
     pub(super) fn take(&mut self) -> Self {
         let (record, sender) = (self.record.take(), self.sender.take());
-        Self { record, sender, clock: self.clock.clone(), ..*self }
+        let (standings, price) = (std::mem::take(&mut self.standings), self.price.take());
+        Self { record, sender, standings, price, clock: self.clock.clone(), ..*self }
     }
 
     /// Waits, by the clock that measures the request.
@@ -101,6 +111,7 @@ impl Settlement {
     }
 
     pub(super) fn identified(&mut self, caller: &Caller) {
+        self.informed = caller.informed;
         let record = self.record();
         record.caller = caller.name();
         record.tenant = caller.tenant.as_ref().map(ToString::to_string);
@@ -123,12 +134,40 @@ impl Settlement {
 
     pub(super) fn tried(&mut self, candidate: &Candidate, path: &'static str) {
         self.max_output = candidate.target.limits.max_output;
+        self.price.clone_from(&candidate.target.price);
         let record = self.record();
         record.attempts += 1;
         record.provider = Some(candidate.target.provider.row.name.clone().into_owned());
         record.upstream_model = Some(candidate.target.model.clone());
         record.path_taken = path;
         record.upstream_id = None;
+    }
+
+    /// What is about to be reserved: whoever settles knows it from here on, however the request ends.
+    pub(super) fn admitting(&mut self, limiter: Arc<Limiter>, admission: Admission) -> Arc<Admission> {
+        let admission = Arc::new(admission);
+        if let Some(sender) = &self.sender {
+            let _ = sender.unbounded_send(Told::Admitting(limiter, admission.clone()));
+        }
+        admission
+    }
+
+    /// What the response says of limits and budgets.
+    pub(super) fn limited(&mut self, standings: HeaderMap) {
+        self.standings = standings;
+    }
+
+    pub(super) fn standings(&self) -> &HeaderMap {
+        &self.standings
+    }
+
+    /// What the request costs as far as it is known yet, for a caller that may know.
+    pub(super) fn told_cost(&self) -> Option<NanoUsd> {
+        self.cost(self.record.as_deref()?).filter(|_| self.informed)
+    }
+
+    fn cost(&self, record: &Record) -> Option<NanoUsd> {
+        Some(self.price.as_deref()?.cost(&record.usage?))
     }
 
     /// The target's name for the response header.
@@ -221,9 +260,15 @@ impl Drop for Settlement {
     fn drop(&mut self) {
         let (Some(mut record), Some(sender)) = (self.record.take(), self.sender.take()) else { return };
         record.elapsed = self.clock.now().since(record.received);
-        record.outcome.get_or_insert(Outcome::Abandoned);
+        let outcome = *record.outcome.get_or_insert(Outcome::Abandoned);
+        if outcome == Outcome::Abandoned && record.usage.is_none() && record.attempts > 0 {
+            // The provider has read the request, if not more.
+            record.usage = Some(self.estimate(&Progress::default()));
+            record.estimated = true;
+        }
+        record.cost = self.cost(&record);
         // The receiver is gone only when the platform is shutting down without `after`.
-        let _ = sender.send(record);
+        let _ = sender.unbounded_send(Told::Ended(record));
     }
 }
 

@@ -6,11 +6,13 @@
 //! | `auth.rs` | who must show a key, and how long what is known of one is good |
 //! | `provider.rs` | addresses, headers, names, prefixes |
 //! | `route.rs` | aliases, targets, patterns |
+//! | `limit.rs` | limits, budgets, alerts |
 //! | `stored.rs` | what a stored document can and cannot change |
 //!
 //! Looks at the document alone; what depends on the platform (which secrets are set) is [`super::compile()`]'s.
 
 mod auth;
+mod limit;
 mod provider;
 mod route;
 mod server;
@@ -37,6 +39,7 @@ pub(super) fn document(document: &Document, rows: &[Provider], report: &mut Repo
     provider::providers(document, rows, report);
     route::models(document, rows, report);
     route::routes(document, rows, report);
+    limit::limits(document, report);
 }
 
 /// The longest time budget that makes sense.

@@ -57,7 +57,7 @@ pub struct Limits {
 }
 
 /// Who admits requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// One authority for each request: never over.
@@ -68,7 +68,7 @@ pub enum Mode {
 }
 
 /// What happens while the store is away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Away {
     /// Requests pass.
@@ -76,7 +76,7 @@ pub enum Away {
     /// Requests are refused with 503.
     #[default]
     Closed,
-    /// Each instance admits its share: the limit divided by `limits.instances`.
+    /// Each instance admits its share: the limit divided by `admission.instances`.
     Local,
 }
 
@@ -94,6 +94,9 @@ pub struct Budget {
     /// What happens to requests whose price nobody knows.
     #[serde(default)]
     pub unknown_price: UnknownPrice,
+    /// Who admits.
+    #[serde(default)]
+    pub mode: Mode,
     /// What happens while the store is away.
     #[serde(default)]
     pub when_away: Away,
@@ -114,7 +117,7 @@ pub enum Span {
 }
 
 /// What happens to requests whose price nobody knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownPrice {
     /// They are refused.
@@ -195,7 +198,14 @@ impl FromStr for Budget {
             "total" => Span::Total,
             _ => return Err("has an unknown span; write `day`, `week`, `month` or `total`".into()),
         };
-        Ok(Self { amount, per, alerts: Self::default_alerts(), unknown_price: UnknownPrice::Refuse, when_away: Away::Closed })
+        Ok(Self {
+            amount,
+            per,
+            alerts: Self::default_alerts(),
+            unknown_price: UnknownPrice::Refuse,
+            mode: Mode::Strict,
+            when_away: Away::Closed,
+        })
     }
 }
 

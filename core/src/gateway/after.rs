@@ -1,0 +1,73 @@
+//! What follows a response: limits and budgets are settled, and the record is kept.
+//!
+//! Runs beside the request from its beginning, so that slots of a request that lasts are renewed. Invariant: what was
+//! about to be reserved is known here before any cell is asked.
+
+use std::sync::Arc;
+
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+
+use crate::exchange::Record;
+use crate::policy::limit::{Admission, Limiter, RENEW, Spent};
+use crate::ports::{Clock, Event, EventSink};
+
+/// What a request tells those who settle it.
+pub(super) enum Told {
+    /// This is about to be reserved.
+    Admitting(Arc<Limiter>, Arc<Admission>),
+    /// It ended.
+    Ended(Box<Record>),
+}
+
+/// Waits for the end of a request, and settles it.
+pub(super) async fn after(events: Arc<dyn EventSink>, clock: Arc<dyn Clock>, mut told: UnboundedReceiver<Told>) {
+    let (record, held) = match told.next().await {
+        Some(Told::Admitting(limiter, admission)) => {
+            let record = end(&limiter, &admission, &*clock, &mut told).await;
+            (record, Some((limiter, admission)))
+        }
+        Some(Told::Ended(record)) => (Some(record), None),
+        None => (None, None),
+    };
+    if let Some((limiter, admission)) = held {
+        limiter.settle(&admission, record.as_deref().map(spent).unwrap_or_default()).await;
+    }
+    if let Some(record) = record {
+        // The sink owns its retries; there is nobody left to tell.
+        let _ = events.append(Event::Request(record)).await;
+    }
+}
+
+/// The end of a request that holds something.
+async fn end(
+    limiter: &Limiter,
+    admission: &Admission,
+    clock: &dyn Clock,
+    told: &mut UnboundedReceiver<Told>,
+) -> Option<Box<Record>> {
+    loop {
+        let next = if admission.has_slots() {
+            match select(told.next(), clock.sleep(RENEW)).await {
+                Either::Left((next, _)) => next,
+                Either::Right(_) => {
+                    limiter.renew(admission).await;
+                    continue;
+                }
+            }
+        } else {
+            told.next().await
+        };
+        match next {
+            Some(Told::Ended(record)) => return Some(record),
+            Some(Told::Admitting(..)) => {}
+            None => return None,
+        }
+    }
+}
+
+fn spent(record: &Record) -> Spent {
+    let usage = record.usage.unwrap_or_default();
+    Spent { input: usage.input_total(), output: usage.output_total(), cost: record.cost }
+}

@@ -1,0 +1,528 @@
+//! Admission: everything that a request may take is reserved at once, or nothing is.
+//!
+//! | mode | who is asked | one request costs |
+//! |---|---|---|
+//! | strict | the cell, for every request | a command for each limit; another to settle where the amount is known only afterwards |
+//! | leased | this instance's slice; the cell for the next slice | a fraction of a command |
+//!
+//! | the store is away, and the limit says | what happens |
+//! |---|---|
+//! | `closed` | 503 |
+//! | `open` | the request passes, and is not counted |
+//! | `local` | this instance counts for itself, up to its share of the limit |
+//!
+//! All cells are asked at once. When one of them refuses, [`Limiter::settle`] gives back what the others granted, in what
+//! follows the response. Invariant: whatever is reserved is settled once, or expires as charged.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{Either, join_all, select};
+
+use super::admission::{Admission, Charge, Held, Left, Need, Place};
+use super::leases::{Errand, Leases, Taken};
+use super::rule::{Amount, Measure, Quota};
+use super::spec::{Away, Mode, UnknownPrice};
+use crate::cell::allowance::{self, Allowance, Hold, Reserve, Settle, Terms};
+use crate::cell::concurrency::{self, Concurrency};
+use crate::cell::{self, Program};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ports::memory::MemoryCells;
+use crate::ports::{CellStore, Clock, Entropy, Ports, Timestamp};
+use crate::usage::NanoUsd;
+
+/// How long a cell may take to answer before its store counts as away.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a slot is held without being renewed, and how often it is.
+const SLOT: Duration = Duration::from_secs(60);
+/// How often slots are renewed.
+pub const RENEW: Duration = Duration::from_secs(20);
+/// How long a counted request can be given back, when another limit refuses it.
+const UNDO: Duration = Duration::from_secs(2);
+/// What this instance counts for itself while the store is away, in bytes.
+const LOCAL_BYTES: usize = 1 << 20;
+/// How often a settlement is tried, and how long it waits after the first failure.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Admits requests, for one instance.
+pub struct Limiter {
+    cells: Option<Arc<dyn CellStore>>,
+    here: MemoryCells,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    leases: Mutex<Leases>,
+}
+
+/// What a request really took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Tokens of input.
+    pub input: u64,
+    /// Tokens of output.
+    pub output: u64,
+    /// What it cost; `None` when nobody knows.
+    pub cost: Option<NanoUsd>,
+}
+
+impl Spent {
+    fn of(&self, measure: Measure) -> u64 {
+        Need { input: self.input, output: self.output, cost: self.cost }.of(measure)
+    }
+}
+
+/// A cell's verdict.
+enum Verdict {
+    Granted,
+    Refused(Refused),
+}
+
+/// Why a request was not admitted.
+pub struct Refused {
+    quota: Quota,
+    because: Because,
+}
+
+enum Because {
+    /// The limit or budget leaves less than the request may take.
+    Exhausted { amount: u64, remaining: u64, retry_after: Option<Duration> },
+    /// Too many requests are under way.
+    Crowded { retry_after: Option<Duration> },
+    /// Nobody knows the price.
+    Unpriced,
+    /// The store is away.
+    Away(Error),
+}
+
+/// A budget's standing after a settlement, for alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The budget.
+    pub quota: Quota,
+    /// What is spent and not only reserved.
+    pub spent: u64,
+    /// What was allowed on top.
+    pub credit: u64,
+}
+
+impl Limiter {
+    /// A limiter over a platform's cells.
+    pub fn new(ports: &Ports) -> Self {
+        let (clock, entropy) = (ports.clock.clone(), ports.entropy.clone());
+        let here = MemoryCells::new(clock.clone(), LOCAL_BYTES);
+        Self { cells: ports.cells.clone(), here, clock, entropy, leases: Mutex::default() }
+    }
+
+    /// Says what will be reserved, and reserves nothing. `ttl` is the longest that the request can last; `instances` is among
+    /// how many a limit is divided.
+    pub fn prepare(&self, mut quotas: Vec<Quota>, need: Need, ttl: Duration, instances: u32) -> Admission {
+        if need.cost.is_none() {
+            // A budget that takes requests of unknown price has nothing to reserve for them.
+            let passes =
+                |quota: &Quota| matches!(&quota.amount, Amount::Budget(budget) if budget.unknown_price == UnknownPrice::Allow);
+            quotas.retain(|quota| !passes(quota));
+        }
+        Admission::new(quotas, need, ttl, instances, || self.entropy.u64())
+    }
+
+    /// Reserves everything, or says why not.
+    pub async fn admit(&self, admission: &Admission) -> Result<(), Refused> {
+        if let Some(charge) = admission.charges.iter().find(|charge| charge.quota.measure == Measure::Cost)
+            && !admission.priced
+        {
+            return Err(Refused { quota: charge.quota.clone(), because: Because::Unpriced });
+        }
+        let verdicts = match &admission.charges[..] {
+            [one] => vec![self.reserve(one, admission).await],
+            many => join_all(many.iter().map(|charge| self.reserve(charge, admission))).await,
+        };
+        let refusals = verdicts.into_iter().filter_map(|verdict| match verdict {
+            Verdict::Granted => None,
+            Verdict::Refused(refused) => Some(refused),
+        });
+        match refusals.max_by_key(Refused::weight) {
+            Some(refused) => Err(refused),
+            None => {
+                admission.admit();
+                Ok(())
+            }
+        }
+    }
+
+    async fn reserve(&self, charge: &Charge, admission: &Admission) -> Verdict {
+        let quota = &charge.quota;
+        let Some(terms) = quota.terms() else { return self.slot(charge, admission).await };
+        if quota.mode == Mode::Leased
+            && let Some(verdict) = self.lease(charge, terms, admission).await
+        {
+            return verdict;
+        }
+        let shared = match &self.cells {
+            Some(cells) => self.ask(&**cells, charge, terms, Place::Shared, admission).await,
+            None => Err(no_store()),
+        };
+        let error = match shared {
+            Ok(verdict) => return verdict,
+            Err(error) => error,
+        };
+        match quota.when_away {
+            Away::Open => {
+                // Nobody knows whether it took effect: what follows gives it back or settles it, when the store is there again.
+                Verdict::Granted
+            }
+            Away::Closed => charge.refused(Because::Away(error)),
+            Away::Local => {
+                let share = Terms { limit: (terms.limit / u64::from(admission.instances.max(1))).max(1), ..terms };
+                match self.ask(&self.here, charge, share, Place::Here, admission).await {
+                    Ok(verdict) => verdict,
+                    Err(error) => charge.refused(Because::Away(error)),
+                }
+            }
+        }
+    }
+
+    /// Asks an allowance.
+    async fn ask(
+        &self,
+        cells: &dyn CellStore,
+        charge: &Charge,
+        terms: Terms,
+        place: Place,
+        admission: &Admission,
+    ) -> Result<Verdict> {
+        let requests = charge.quota.measure == Measure::Requests;
+        // A request alone is counted for good at once. One that another limit may still refuse can be given back for a moment.
+        let ttl = match requests {
+            true if admission.charges.len() == 1 => Duration::ZERO,
+            true => UNDO,
+            false => admission.ttl,
+        };
+        let (id, amount) = (charge.id, charge.amount);
+        let reserve = |ttl| Reserve { terms, id, amount, least: amount, ttl, hold: Hold::Now, after: None };
+        charge.hold(Held::Asked(place));
+        let mut reply = self.within::<Allowance>(cells, charge, &allowance::Command::Reserve(reserve(ttl))).await?;
+        if requests && matches!(reply, allowance::Reply::Refused { because: allowance::Refusal::Crowded, .. }) {
+            reply = self.within::<Allowance>(cells, charge, &allowance::Command::Reserve(reserve(Duration::ZERO))).await?;
+        }
+        Ok(match reply {
+            allowance::Reply::Granted { ttl, remaining, clear_after, .. } => {
+                charge.hold(if ttl.is_zero() { Held::Counted } else { Held::Open(place) });
+                charge.stands(Left { remaining, clear_after });
+                Verdict::Granted
+            }
+            allowance::Reply::Refused { remaining, retry_after, because } => {
+                charge.hold(Held::Nothing);
+                charge.stands(Left { remaining, clear_after: retry_after });
+                charge.refused(match because {
+                    allowance::Refusal::Exhausted => Because::Exhausted { amount, remaining, retry_after },
+                    allowance::Refusal::Crowded => Because::Crowded { retry_after },
+                })
+            }
+            _ => return Err(unexpected()),
+        })
+    }
+
+    /// Takes a charge from this instance's slice; `None` when the cell itself has to be asked.
+    async fn lease(&self, charge: &Charge, terms: Terms, admission: &Admission) -> Option<Verdict> {
+        let cells = self.cells.as_ref()?;
+        let (cell, amount) = (&charge.quota.cell, charge.amount);
+        for _ in 0..2 {
+            let now = self.clock.now();
+            let (taken, pushed_out) = self.leases().take(cell, terms, admission.instances, amount, self.entropy.u64(), now);
+            for errand in pushed_out {
+                self.run(&**cells, errand).await;
+            }
+            match taken {
+                Taken::Direct => return None,
+                Taken::Here(ticket, left) => {
+                    charge.hold(Held::Leased(ticket));
+                    left.into_iter().for_each(|left| charge.stands(left));
+                    return Some(Verdict::Granted);
+                }
+                Taken::Wait(wait, left) => {
+                    let remaining = left.map_or(0, |left| left.remaining);
+                    left.into_iter().for_each(|left| charge.stands(left));
+                    return Some(charge.refused(Because::Exhausted { amount, remaining, retry_after: Some(wait) }));
+                }
+                Taken::Ask(command) => {
+                    self.run(&**cells, Errand { cell: cell.clone(), command, awaited: true }).await;
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends a lease's command, and tells the lease what came of it.
+    async fn run(&self, cells: &dyn CellStore, errand: Errand) {
+        let Errand { cell, command, awaited } = errand;
+        // A caller that goes away while the answer is on its way must not leave the lease waiting for it.
+        let mut waiting = Waiting { limiter: self, cell: awaited.then_some(cell.as_str()) };
+        let answer = select(Box::pin(cell::command::<Allowance>(cells, &cell, &command)), Box::pin(self.clock.sleep(PATIENCE)));
+        let reply = match answer.await {
+            Either::Left((reply, _)) => reply.ok(),
+            Either::Right(_) => None,
+        };
+        if waiting.cell.take().is_some() {
+            self.leases().answered(&cell, reply.as_ref(), self.clock.now());
+        }
+    }
+
+    async fn slot(&self, charge: &Charge, admission: &Admission) -> Verdict {
+        let Amount::AtOnce(most) = charge.quota.amount else { return Verdict::Granted };
+        let acquire = |limit| concurrency::Command::Acquire { id: charge.id, limit, ttl: SLOT, patience: Duration::ZERO };
+        charge.hold(Held::Asked(Place::Shared));
+        let shared = match &self.cells {
+            Some(cells) => self.within::<Concurrency>(&**cells, charge, &acquire(most)).await,
+            None => Err(no_store()),
+        };
+        let (reply, place) = match (shared, charge.quota.when_away) {
+            (Ok(reply), _) => (reply, Place::Shared),
+            (Err(_), Away::Open) => return Verdict::Granted,
+            (Err(error), Away::Closed) => return charge.refused(Because::Away(error)),
+            (Err(_), Away::Local) => {
+                charge.hold(Held::Asked(Place::Here));
+                let share = (most / admission.instances.max(1)).max(1);
+                match self.within::<Concurrency>(&self.here, charge, &acquire(share)).await {
+                    Ok(reply) => (reply, Place::Here),
+                    Err(error) => return charge.refused(Because::Away(error)),
+                }
+            }
+        };
+        match reply {
+            concurrency::Reply::Held { .. } => {
+                charge.hold(Held::Open(place));
+                Verdict::Granted
+            }
+            concurrency::Reply::Refused { retry_after, .. } => {
+                charge.hold(Held::Nothing);
+                // A slot is usually free long before it expires.
+                let soon = retry_after.map(|after| after.min(Duration::from_secs(1)));
+                charge.refused(Because::Exhausted { amount: 1, remaining: 0, retry_after: soon })
+            }
+            _ => charge.refused(Because::Away(unexpected())),
+        }
+    }
+
+    /// Asks a charge's cell, for as long as there is patience.
+    async fn within<P: Program>(&self, cells: &dyn CellStore, charge: &Charge, command: &P::Command) -> Result<P::Reply> {
+        let answer = Box::pin(cell::command::<P>(cells, &charge.quota.cell, command));
+        match select(answer, Box::pin(self.clock.sleep(PATIENCE))).await {
+            Either::Left((reply, _)) => reply,
+            Either::Right(_) => Err(no_store().source(format_args!("no answer within {} s", PATIENCE.as_secs()))),
+        }
+    }
+
+    /// Holds the slots for longer. To be called every [`RENEW`] while the request lasts.
+    pub async fn renew(&self, admission: &Admission) {
+        let slots = admission.charges.iter().filter(|charge| charge.quota.measure == Measure::Concurrency);
+        let renew = |charge: &Charge| concurrency::Command::Renew { id: charge.id, ttl: SLOT };
+        for charge in slots {
+            // A renewal that fails is made up for by the next: a slot lasts for three.
+            let Held::Open(place) = charge.held() else { continue };
+            let Some(cells) = self.at(place) else { continue };
+            let _ = self.within::<Concurrency>(cells, charge, &renew(charge)).await;
+        }
+    }
+
+    /// Says what a request really took, and gives back what it did not; everything, if it was not admitted. Gives the standing
+    /// of its budgets.
+    pub async fn settle(&self, admission: &Admission, spent: Spent) -> Vec<Settled> {
+        let admitted = admission.is_admitted();
+        let settled = join_all(admission.charges.iter().map(|charge| self.close(charge, admitted, spent))).await;
+        let leased = admission.charges.iter().filter(|charge| charge.quota.mode == Mode::Leased);
+        let leased: Vec<&str> = leased.map(|charge| charge.quota.cell.as_str()).collect();
+        if !leased.is_empty()
+            && let Some(cells) = &self.cells
+        {
+            let errands = self.leases().due(&leased, || self.entropy.u64(), self.clock.now());
+            join_all(errands.into_iter().map(|errand| self.run(&**cells, errand))).await;
+        }
+        settled.into_iter().flatten().collect()
+    }
+
+    async fn close(&self, charge: &Charge, admitted: bool, spent: Spent) -> Option<Settled> {
+        let quota = &charge.quota;
+        let actual = if admitted { spent.of(quota.measure) } else { 0 };
+        let place = match charge.take() {
+            Held::Nothing | Held::Counted => return None,
+            Held::Leased(ticket) => {
+                self.leases().settle(&quota.cell, ticket, actual);
+                return None;
+            }
+            Held::Asked(place) | Held::Open(place) => place,
+        };
+        let cells = self.at(place)?;
+        match quota.measure {
+            Measure::Concurrency => {
+                let release = concurrency::Command::Release { id: charge.id };
+                self.insist::<Concurrency>(cells, charge, &release).await?;
+                None
+            }
+            // What was counted stays so.
+            Measure::Requests if admitted => None,
+            _ => {
+                let settle = allowance::Command::Settle(Settle { id: charge.id, actual });
+                match self.insist::<Allowance>(cells, charge, &settle).await? {
+                    allowance::Reply::Settled { charged, reserved, credit } if place == Place::Shared => {
+                        let spent = charged.saturating_sub(reserved);
+                        Some(Settled { quota: quota.clone(), spent, credit })
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Sends a command that may be sent again, a few times. What fails in the end stays charged.
+    async fn insist<P: Program>(&self, cells: &dyn CellStore, charge: &Charge, command: &P::Command) -> Option<P::Reply> {
+        let cell = &charge.quota.cell;
+        let answer = Box::pin(async {
+            let mut pause = PAUSE;
+            for _ in 1..TRIES {
+                if let Ok(reply) = cell::command::<P>(cells, cell, command).await {
+                    return Some(reply);
+                }
+                self.clock.sleep(pause).await;
+                pause *= 4;
+            }
+            cell::command::<P>(cells, cell, command).await.ok()
+        });
+        match select(answer, Box::pin(self.clock.sleep(PATIENCE))).await {
+            Either::Left((reply, _)) => reply,
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Gives back every slice of this instance, for an orderly end.
+    pub async fn release(&self) {
+        let Some(cells) = &self.cells else { return };
+        let errands = self.leases().close();
+        join_all(errands.into_iter().map(|errand| self.run(&**cells, errand))).await;
+    }
+
+    fn at(&self, place: Place) -> Option<&dyn CellStore> {
+        match place {
+            Place::Shared => self.cells.as_deref(),
+            Place::Here => Some(&self.here),
+        }
+    }
+
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A lease that waits for an answer; tells it that there is none if nobody else does.
+struct Waiting<'a> {
+    limiter: &'a Limiter,
+    cell: Option<&'a str>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.cell {
+            self.limiter.leases().answered(cell, None, self.limiter.clock.now());
+        }
+    }
+}
+
+impl Charge {
+    fn refused(&self, because: Because) -> Verdict {
+        Verdict::Refused(Refused { quota: self.quota.clone(), because })
+    }
+}
+
+impl Refused {
+    /// Of several refusals the one is told that holds longest.
+    fn weight(&self) -> (u8, Duration) {
+        match &self.because {
+            Because::Crowded { retry_after } => (0, retry_after.unwrap_or(Duration::MAX)),
+            Because::Exhausted { retry_after, .. } => (1, retry_after.unwrap_or(Duration::MAX)),
+            Because::Unpriced => (2, Duration::MAX),
+            Because::Away(_) => (3, Duration::MAX),
+        }
+    }
+
+    /// The error for the caller; it names figures only to one that may know them.
+    pub fn error(self, informed: bool, model: &str, now: Timestamp) -> Error {
+        let Self { quota, because } = self;
+        let of = &quota.of;
+        match because {
+            Because::Away(error) => {
+                let message = "The gateway cannot check its limits at the moment. Try again in a moment.";
+                let source = error.source.unwrap_or(error.message);
+                Error::new(ErrorKind::Overloaded, message)
+                    .retry_after(Some(Duration::from_secs(1)))
+                    .source(format_args!("{}: {source}", quota.cell))
+            }
+            Because::Unpriced => {
+                let message = format!(
+                    "Nobody knows what `{model}` costs, and there is a budget. Ask the operator to configure its price, or choose \
+                     another model."
+                );
+                Error::new(ErrorKind::BudgetExceeded, message)
+            }
+            Because::Crowded { retry_after } => {
+                let message = "Too many requests are under way. Try again in a moment.";
+                Error::new(ErrorKind::RateLimited, message).retry_after(retry_after.map(at_least_a_second))
+            }
+            Because::Exhausted { amount, remaining, retry_after } if quota.measure == Measure::Cost => {
+                let message = match (informed, retry_after) {
+                    (false, _) => "The budget for this request is used up. Ask the operator for more.".to_owned(),
+                    (true, after) => {
+                        let again =
+                            after.map(|after| format!(" More is there at {}.", date(now.plus(after)))).unwrap_or_default();
+                        format!(
+                            "The budget `{of}` ({}) leaves {}, and this request may cost up to {}.{again}",
+                            quota.amount,
+                            NanoUsd(remaining),
+                            NanoUsd(amount)
+                        )
+                    }
+                };
+                Error::new(ErrorKind::BudgetExceeded, message)
+            }
+            Because::Exhausted { amount, remaining, retry_after } => {
+                let what = quota.measure.name().replace('_', " ");
+                let limit = quota.terms().map_or(u64::MAX, |terms| terms.limit);
+                let message = match (informed, quota.measure, retry_after) {
+                    (_, Measure::Concurrency, _) if !informed => "Too many requests at once. Wait for one to end.".to_owned(),
+                    (_, Measure::Concurrency, _) => {
+                        format!("`{of}` allows {}: wait for a request to end.", quota.amount)
+                    }
+                    (false, Measure::Requests, _) => "Too many requests. Try again later.".to_owned(),
+                    (false, ..) => "Too many tokens. Try again later, or allow a shorter answer.".to_owned(),
+                    (true, Measure::Requests, _) => format!("Too many requests: `{of}` allows {}.", quota.amount),
+                    (true, ..) if amount > limit => format!(
+                        "This request may take {amount} {what}, and `{of}` allows {}. Allow a shorter answer, or send less.",
+                        quota.amount
+                    ),
+                    (true, ..) => format!(
+                        "Too many tokens: `{of}` allows {} {what}, {remaining} are left, and this request may take {amount}.",
+                        quota.amount
+                    ),
+                };
+                Error::new(ErrorKind::RateLimited, message).retry_after(retry_after.map(at_least_a_second))
+            }
+        }
+    }
+}
+
+/// Headers know whole seconds only.
+fn at_least_a_second(after: Duration) -> Duration {
+    after.max(Duration::from_secs(1))
+}
+
+/// A moment without its fraction.
+pub(super) fn date(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split('.').next().map(|whole| format!("{whole}Z")).unwrap_or(text)
+}
+
+fn no_store() -> Error {
+    Error::new(ErrorKind::Overloaded, "The gateway's store is away.").source("this platform has no cells here")
+}
+
+fn unexpected() -> Error {
+    Error::new(ErrorKind::Internal, "The gateway got an answer from its store that it does not understand.")
+}

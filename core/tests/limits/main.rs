@@ -1,0 +1,5 @@
+//! Limits and budgets through the whole walk, over memory ports: what is refused, what is charged, and what is given back.
+
+mod concurrency;
+mod requests;
+mod world;
