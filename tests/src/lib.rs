@@ -6,6 +6,7 @@
 //! | [`protocol`] | the three protocols as their official clients know them |
 //! | [`script`], [`upstream`] | what providers are asked and answer; a loopback provider that plays it |
 //! | [`driver`] | how a target runs a case |
+//! | [`fleet`] | several gateways with one state, and a crowd of clients |
 //! | [`check`] | what came of it against what was expected |
 //! | [`recorded`] | what real providers answered, if `cargo xtask record` kept something |
 //! | [`skips`] | what a target does not run, and why |
@@ -22,6 +23,7 @@
 pub mod case;
 pub mod check;
 pub mod driver;
+pub mod fleet;
 pub mod http1;
 pub mod json;
 pub mod protocol;

@@ -21,7 +21,18 @@ pub(crate) fn run(name: &str, options: &Options) -> bool {
 fn on(report: &mut Report, target: &Target, words: &[&str]) -> Result<(), Broken> {
     let launcher = (target.prepare)(report)?;
     cases(report, target.name, words, Some(&launcher))?;
-    if words.is_empty() { target::own_tests(report, target) } else { Ok(()) }
+    if words.is_empty() {
+        exact(report, target.name, &launcher)?;
+        target::own_tests(report, target)?;
+    }
+    Ok(())
+}
+
+/// Limits and budgets under a crowd: what was admitted is counted.
+pub(crate) fn exact(report: &mut Report, target: &str, launcher: &Launcher) -> Result<(), Broken> {
+    let mut command = cargo(&["test", "--package", "edgeway-tests", "--test", "exact"]);
+    command.env("EDGEWAY_LAUNCHER", launcher.variable(target));
+    report.tests(&format!("exact limits on {target}"), command, tally::cargo_test)
 }
 
 /// Runs the suite's cases for a target: all, or those whose names begin with a word (`passthrough`, `faults/not_json`).

@@ -36,6 +36,9 @@ fn steps(report: &mut Report, options: &Options) -> Result<(), Broken> {
         // The native server's cases ran with the core's, above.
         let words: &[&str] = if target.name == "native" { &["ports/"] } else { &[] };
         conform::cases(report, target.name, words, Some(&launcher))?;
+        if target.name != "native" {
+            conform::exact(report, target.name, &launcher)?;
+        }
         target::own_tests(report, target)?;
         // Where state is kept makes no difference to a client.
         if target.name != "native_redis" {
