@@ -17,9 +17,10 @@ pub enum Event {
 
 /// Appends events.
 ///
-/// Contract: at least once, in no particular order; returns when the event is as durable as the
-/// platform makes it. Never blocks the response of a caller: only `after` work appends requests. A change by an
-/// administrator is acknowledged after its notice is appended.
+/// Contract: at least once, in no particular order. The append of a notice returns when it is as durable as the platform
+/// makes it, for a change by an administrator is acknowledged after that. The append of a request may return as soon as
+/// nothing but the end of the process can keep it from becoming so. Never blocks the response of a caller: only `after`
+/// work appends requests.
 /// [`usage::line::event`](crate::usage::line::event) renders any of them.
 #[async_trait]
 pub trait EventSink: Send + Sync {

@@ -16,9 +16,9 @@ use bytes::Bytes;
 use edgeway_core::cell::allowance::{Allowance, Command, Hold, Reply, Reserve, Terms};
 use edgeway_core::cell::{self, window::Window};
 use edgeway_core::config::{self, StoreChoice};
-use edgeway_core::exchange::Record;
+use edgeway_core::exchange::{Notice, Record};
 use edgeway_core::ports::suite::{self, COUNTER, Subject};
-use edgeway_core::ports::{Event, Ports, Secret, Timestamp};
+use edgeway_core::ports::{Event, EventSink, Ports, Secret, Timestamp};
 use edgeway_core::{Body, ErrorKind};
 use edgeway_native::ports::clock::SystemClock;
 use edgeway_native::ports::entropy::SystemEntropy;
@@ -336,7 +336,9 @@ async fn while_redis_is_away_nothing_hangs_and_afterwards_nothing_is_lost() {
     assert!(started.elapsed() < Duration::from_secs(5), "60 failures took {:?}", started.elapsed());
     let event = || Event::Request(Box::new(Record { id: "while away".into(), received: Timestamp(1), ..Record::default() }));
     let events = stores.events.clone().expect("events are kept");
-    assert!(events.append(event()).await.is_err());
+    let notice = Event::Notice(Box::new(Notice { event: "config_served", ..Notice::default() }));
+    assert!(events.append(notice).await.is_err(), "whoever made a change is told");
+    assert!(events.append(event()).await.is_ok(), "nobody waits for a request's event");
 
     redis.again();
     let started = Instant::now();

@@ -14,11 +14,14 @@ use edgeway_core::Result;
 use edgeway_core::ports::{Event, EventSink};
 
 use super::line;
+use crate::store::Backlog;
 
 /// Most bytes of lines that wait for the reader.
 const CAPACITY: usize = 1 << 20;
 /// How long lines gather before they are written: one write for many requests.
 const GATHER: Duration = Duration::from_millis(10);
+/// The length of most lines.
+const USUAL: usize = 640;
 /// How long [`RequestLog::close`] waits for a stuck reader.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -83,9 +86,13 @@ impl RequestLog {
     }
 
     fn line(&self, event: &Event) {
+        self.push(|lines| line::write(lines, self.style, event));
+    }
+
+    fn push(&self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.shared.lock();
         let before = state.lines.len();
-        line::write(&mut state.lines, self.style, event);
+        write(&mut state.lines);
         if state.lines.len() > CAPACITY {
             state.lines.truncate(before);
             state.dropped += 1;
@@ -105,12 +112,18 @@ impl EventSink for RequestLog {
     }
 }
 
-/// The log first, which never waits, then where events are kept.
-pub struct Both(pub Arc<RequestLog>, pub Arc<dyn EventSink>);
+/// The log first, which never waits, then where events are kept. A request's line is rendered once for both.
+pub struct Both(pub Arc<RequestLog>, pub Arc<Backlog>);
 
 #[async_trait]
 impl EventSink for Both {
     async fn append(&self, event: Event) -> Result<()> {
+        if self.0.style == Style::Json && matches!(event, Event::Request(_)) {
+            let mut text = Vec::with_capacity(USUAL);
+            line::write(&mut text, Style::Json, &event);
+            self.0.push(|lines| lines.extend_from_slice(&text));
+            return self.1.take_line(&text);
+        }
         self.0.line(&event);
         self.1.append(event).await
     }

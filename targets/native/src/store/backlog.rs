@@ -1,8 +1,9 @@
 //! Events on their way to a durable place, many in one write.
 //!
-//! Lines gather for a moment and are kept together; an append returns when its line is kept. While the place is away, lines
-//! wait here, up to a bound, and are tried again every second; appends return the failure at once, so nothing that waits for
-//! one is held up. What does not fit is dropped and counted, and the count is kept as a line of its own.
+//! Lines gather for a moment and are kept together. The append of a notice returns when its line is kept, since whoever made
+//! a change waits for that; the append of a request returns at once, since nobody does. While the place is away, lines
+//! wait here, up to a bound, and are tried again every second; appends of notices return the failure at once, so nothing that
+//! waits for one is held up. What does not fit is dropped and counted, and the count is kept as a line of its own.
 //!
 //! Invariant: a line is given up only when the bound is reached or the process ends, and never unsaid.
 
@@ -34,7 +35,7 @@ pub(super) trait Shelf: Send + 'static {
 }
 
 /// Events that wait to be kept, and the thread that keeps them.
-pub(super) struct Backlog {
+pub struct Backlog {
     shared: Arc<Shared>,
     progress: watch::Receiver<Progress>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -90,6 +91,15 @@ impl Backlog {
         }
     }
 
+    /// Takes a line that is rendered already. Nobody waits for it.
+    pub(crate) fn take_line(&self, line: &[u8]) -> Result<()> {
+        self.take(|lines| lines.extend_from_slice(line)).map(drop)
+    }
+
+    fn take(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<u64> {
+        self.add(write).ok_or_else(|| away("too many events wait to be kept"))
+    }
+
     /// Adds a line; its number, or `None` if it does not fit.
     fn add(&self, write: impl FnOnce(&mut Vec<u8>)) -> Option<u64> {
         let mut state = self.shared.lock();
@@ -111,8 +121,10 @@ impl Backlog {
 #[async_trait]
 impl EventSink for Backlog {
     async fn append(&self, event: Event) -> Result<()> {
-        let number = self.add(|lines| line::write(lines, Style::Json, &event));
-        let number = number.ok_or_else(|| away("too many events wait to be kept"))?;
+        let number = self.take(|lines| line::write(lines, Style::Json, &event))?;
+        if matches!(event, Event::Request(_)) {
+            return Ok(());
+        }
         let mut progress = self.progress.clone();
         let decided = progress.wait_for(|progress| progress.kept >= number || progress.failed >= number).await;
         match decided {
@@ -174,7 +186,8 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use edgeway_core::exchange::Record;
+    use edgeway_core::exchange::{Notice, Record};
+    use futures_util::FutureExt;
 
     /// A place that is away for as long as it is told so, and shows what it kept.
     #[derive(Clone, Default)]
@@ -209,7 +222,18 @@ mod tests {
     }
 
     fn event(id: &str) -> Event {
-        Event::Request(Box::new(Record { id: id.into(), ..Record::default() }))
+        Event::Notice(Box::new(Notice { request: id.into(), ..Notice::default() }))
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_requests_line_and_it_is_kept() {
+        let (backlog, shelf) = scripted();
+        shelf.away(true);
+        let request = Event::Request(Box::new(Record { id: "req_1".into(), ..Record::default() }));
+        assert!(backlog.append(request).now_or_never().expect("at once").is_ok());
+        shelf.away(false);
+        backlog.append(event("req_2")).await.expect("kept");
+        assert!(shelf.kept().contains("req_1"));
     }
 
     #[tokio::test]

@@ -21,8 +21,9 @@ use std::sync::Arc;
 use edgeway_core::config::StoreChoice;
 use edgeway_core::error::{Error, ErrorKind};
 use edgeway_core::ports::memory::{MemoryBlobs, MemoryCells, MemoryKv};
-use edgeway_core::ports::{BlobStore, CellStore, Clock, EventSink, KvStore, Secret, VersionedStore};
+use edgeway_core::ports::{BlobStore, CellStore, Clock, KvStore, Secret, VersionedStore};
 
+pub use backlog::Backlog;
 use file::{Folder, Refusal};
 use redis::{Found, Server, Shared};
 
@@ -42,7 +43,7 @@ pub struct Stores {
     /// Objects.
     pub blobs: Arc<dyn BlobStore>,
     /// Where events are kept, if anywhere.
-    pub events: Option<Arc<dyn EventSink>>,
+    pub events: Option<Arc<Backlog>>,
     /// Which store it is, as in the configuration.
     pub name: String,
     /// What the operator should know.
