@@ -231,7 +231,7 @@ fn a_log_line_tells_the_request_and_none_of_its_secrets() {
     let mut client = gateway.client();
     let body = r#"{"model":"demo/echo","messages":[{"role":"user","content":"PROMPT-TEXT"}]}"#;
     client.send(format!(
-        "POST /v1/chat/completions?key=QUERY-SECRET HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer HEADER-SECRET\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/chat/completions?token=QUERY-SECRET HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer HEADER-SECRET\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     ));
     assert_eq!(client.answer().status, 200);
