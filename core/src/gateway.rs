@@ -47,7 +47,7 @@ use crate::endpoint::{self, BodyLimit, Endpoint, Operation, Requires};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Inbound, Refused};
 use crate::identity::{Caller, Permissions};
-use crate::policy::auth::{self, Door, Visit};
+use crate::policy::auth::{self, Door, Keyring, Visit};
 use crate::policy::estimate::{self, Measure};
 use crate::policy::limit::{Limiter, Need};
 use crate::ports::Ports;
@@ -63,6 +63,7 @@ use settle::Settlement;
 pub struct Gateway {
     ports: Ports,
     live: Arc<Live>,
+    keyring: Keyring,
     limiter: Arc<Limiter>,
     draining: AtomicBool,
 }
@@ -93,8 +94,8 @@ impl Gateway {
         let mut resolved = config::resolve(&loaded, &*ports.secrets, available).await?;
         let warnings = std::mem::take(&mut resolved.warnings);
         let live = Arc::new(Live::new(ports.clone(), loaded, resolved));
-        let limiter = Arc::new(Limiter::new(&ports));
-        Ok((Arc::new(Self { ports, live, limiter, draining: AtomicBool::new(false) }), warnings))
+        let (keyring, limiter) = (Keyring::new(&ports), Arc::new(Limiter::new(&ports)));
+        Ok((Arc::new(Self { ports, live, keyring, limiter, draining: AtomicBool::new(false) }), warnings))
     }
 
     /// The snapshot that a request arriving now would see.
@@ -202,7 +203,11 @@ impl Request<'_> {
             Operation::Admin(route) => {
                 let body = self.read(endpoint, &caller, body).await?;
                 let asked = Asked { parts: self.parts, named: &endpoint.named, body: &body };
-                Ok(administer::answer(&self.gateway.live, &caller, route, &asked, &mut self.settlement).await)
+                let response = administer::answer(&self.gateway.live, &caller, route, &asked, &mut self.settlement).await;
+                if !route.safe() {
+                    self.gateway.keyring.forget();
+                }
+                Ok(response)
             }
         }
     }
@@ -245,7 +250,8 @@ impl Request<'_> {
         }
         let open = endpoint.operation == Operation::Chat && self.config.routes.iter().any(|route| route.anonymous);
         let door = if administers { Door::Administration } else { Door::Calls { anonymous: open } };
-        let visit = Visit { parts: self.parts, address: self.peer, door, config: self.config, ports: &self.gateway.ports };
+        let Gateway { ports, keyring, .. } = self.gateway;
+        let visit = Visit { parts: self.parts, address: self.peer, door, config: self.config, ports, keyring };
         let caller = match endpoint.requires {
             Requires::Anyone => Caller::default(),
             Requires::Bootstrap => visit.bootstrap().await?,

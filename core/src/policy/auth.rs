@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `presented.rs` | the one key or token that a request shows |
 //! | `secrets.rs` | keys that are secrets, named in the configuration |
+//! | `keyring.rs` | virtual keys, and who holds them |
+//! | `known.rs`, `recent.rs` | what an instance remembers, and for how long |
 //! | `reach.rs` | which of what there is a caller may have |
 //!
 //! | what a request shows | who sent it |
 //! |---|---|
 //! | the key in a secret of `auth.keys` (of `admin.keys`, at the administration) | the operator's own, who may call models (may do everything) |
+//! | a virtual key | its holder, who may do what its role allows |
 //! | nothing, at a chat endpoint, while a route is `anonymous` | nobody, who reaches such routes only |
 //! | nothing, or what nobody knows, while `auth.required` is off | nobody, who reaches everything; from this machine only |
 //! | anything else | 401 |
@@ -16,8 +19,11 @@
 //! Invariant: whatever is wrong with a key (unknown, malformed, expired, revoked, of a tenant that is gone), its holder reads
 //! the same words.
 
+mod keyring;
+mod known;
 mod presented;
 mod reach;
+mod recent;
 mod secrets;
 
 use std::net::IpAddr;
@@ -29,6 +35,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Caller, Credential, Permission, Permissions, Proof};
 use crate::ports::Ports;
 
+pub(crate) use keyring::Keyring;
 pub(crate) use reach::{is_anonymous, is_restricted, plan};
 
 /// Where somebody stands.
@@ -51,6 +58,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) door: Door,
     pub(crate) config: &'a Config,
     pub(crate) ports: &'a Ports,
+    pub(crate) keyring: &'a Keyring,
 }
 
 impl Visit<'_> {
@@ -89,6 +97,9 @@ impl Visit<'_> {
         if let Some(name) = secrets::find(shown.as_deref(), names, &*self.ports.secrets).await? {
             let proof = Proof::Secret(name.to_owned());
             return Ok(Caller { proof, permissions, informed: true, ..Caller::default() });
+        }
+        if let Some(key) = shown.as_deref().filter(|key| Credential::looks_like(key)) {
+            return self.keyring.identify(key, config).await;
         }
         let nobody = || Caller { permissions: invoke(), ..Caller::default() };
         match (&shown, self.door) {
