@@ -10,7 +10,9 @@ use crate::cell::pointer::BY;
 use crate::endpoint::Requires;
 use crate::error::{Error, ErrorKind};
 use crate::gateway::live::Live;
-use crate::identity::Caller;
+use crate::identity::{Caller, Tenant};
+use crate::objects::Objects;
+use crate::ports::Timestamp;
 
 /// One administrator at the desk.
 pub(crate) struct Desk<'a> {
@@ -38,6 +40,7 @@ impl<'a> Desk<'a> {
         match (route.reach, &self.caller.tenant) {
             (Reach::Operator, Some(_)) => return Err(denied("it is the operator's".to_owned())),
             (Reach::Tenant, Some(own)) if asked.named.tenant.as_ref() != Some(own) => return Err(nothing_here()),
+            (Reach::Tenant, _) => self.has_tenant(asked).await?,
             _ => {}
         }
         let answer = (route.work)(self, asked).await?;
@@ -47,6 +50,27 @@ impl<'a> Desk<'a> {
             }
             _ => answer,
         })
+    }
+
+    /// What is in a tenant that is not there is not there either.
+    async fn has_tenant(&self, asked: &Asked<'_>) -> Result<(), Problem> {
+        let tenant = asked.named.tenant.as_ref().ok_or_else(nothing_here)?;
+        let found = self.objects()?.get::<Tenant>(None, tenant.as_str()).await.map_err(away)?;
+        found.map(drop).ok_or_else(nothing_here)
+    }
+
+    /// The gateway's objects.
+    pub(super) fn objects(&self) -> Result<&Objects, Problem> {
+        self.live.objects().ok_or_else(|| {
+            let hint = self.live.store_hint();
+            let hint = if hint.is_empty() { String::new() } else { format!(" To give it one: {hint}.") };
+            let detail = format!("This gateway has no store for tenants, keys and the like (it needs cells).{hint}");
+            Problem::new(StatusCode::NOT_IMPLEMENTED, "no_store", detail)
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.live.ports().clock.now()
     }
 
     /// What the author is called in histories: as much of it as they keep.
@@ -77,7 +101,8 @@ pub(super) fn away(error: Error) -> Problem {
 
 /// A change that failed, perhaps after it took effect.
 pub(super) fn uncertain(error: Error) -> Problem {
-    if error.kind == ErrorKind::InvalidRequest {
+    // What its author can do something about never reached the store, or was refused by it.
+    if error.status().is_client_error() {
         return Problem::from(error);
     }
     let why = error.source.unwrap_or(error.message);

@@ -10,20 +10,30 @@
 //! | `answer.rs` | what comes back |
 //! | `problem.rs` | what went wrong, as RFC 9457 has it |
 //! | `desk.rs` | who asks, and whether they may |
+//! | `resource.rs`, `kind.rs` | what can be done with any kind of object, and what knows their types |
+//! | `grant.rs` | that nobody grants what they do not hold |
+//! | `tenants.rs`, `teams.rs`, `applications.rs`, `users.rs`, `roles.rs`, `keys.rs` | the kinds of objects |
 //! | `config.rs` | the stored configuration |
 //!
 //! Invariants: no answer holds a secret but that of a key in the moment in which it is made; a change is acknowledged after
 //! it is on record; nobody who has not seen the current version replaces it; no tenant's administrator sees another tenant's
 //! objects, nor whether there are any.
 
-#[allow(dead_code, reason = "lists of objects need the rest")]
 mod answer;
-#[allow(dead_code, reason = "lists of objects need the rest")]
+mod applications;
 mod asked;
 mod config;
 mod desk;
+mod grant;
+mod keys;
+mod kind;
 mod problem;
+mod resource;
+mod roles;
 mod route;
+mod teams;
+mod tenants;
+mod users;
 
 pub use answer::{Answer, Content};
 pub(crate) use asked::Asked;

@@ -17,7 +17,15 @@ use super::problem::Problem;
 use crate::endpoint::{BodyLimit, Requires};
 
 /// Every resource's rows.
-pub(super) static RESOURCES: &[&[Route]] = &[super::config::ROUTES];
+pub(super) static RESOURCES: &[&[Route]] = &[
+    super::tenants::ROUTES,
+    super::teams::ROUTES,
+    super::applications::ROUTES,
+    super::users::ROUTES,
+    super::roles::ROUTES,
+    super::keys::ROUTES,
+    super::config::ROUTES,
+];
 
 /// Every row.
 pub(crate) fn routes() -> impl Iterator<Item = &'static Route> + Clone {

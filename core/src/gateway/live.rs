@@ -21,6 +21,7 @@ use futures_util::future::{Either, select};
 use crate::config::{self, Availability, Config, Diagnostic, Entry, Layer, Layers, Loaded, Resolved, STORED, Versions};
 use crate::error::{Error, Result};
 use crate::exchange::Notice;
+use crate::objects::Objects;
 use crate::ports::{Event, Ports, Timestamp};
 
 /// How long the first request of an instance waits for the stored document.
@@ -34,6 +35,7 @@ pub(crate) struct Live {
     base: Loaded,
     available: Availability,
     versions: Option<Versions>,
+    objects: Option<Objects>,
     /// When the store was last asked; 0 before the first answer, and before patience has ended.
     asked: AtomicU64,
     state: RwLock<State>,
@@ -73,8 +75,16 @@ impl Live {
     pub(super) fn new(ports: Ports, base: Loaded, resolved: Resolved) -> Self {
         let state =
             State { config: Arc::new(resolved.config), layers: Arc::new(base.layers.clone()), serving: None, refused: None };
-        let versions = Versions::of(&ports);
-        Self { ports, base, available: resolved.available, versions, asked: AtomicU64::new(0), state: RwLock::new(state) }
+        let (versions, objects) = (Versions::of(&ports), Objects::of(&ports));
+        Self {
+            ports,
+            base,
+            available: resolved.available,
+            versions,
+            objects,
+            asked: AtomicU64::new(0),
+            state: RwLock::new(state),
+        }
     }
 
     /// What a request that arrives now would see.
@@ -94,6 +104,11 @@ impl Live {
     /// The stored documents, if the platform has stores.
     pub(crate) fn versions(&self) -> Option<&Versions> {
         self.versions.as_ref()
+    }
+
+    /// Tenants, keys and the like, if the platform has cells.
+    pub(crate) fn objects(&self) -> Option<&Objects> {
+        self.objects.as_ref()
     }
 
     /// What the operator should do to have stores.

@@ -1,7 +1,8 @@
-//! The stored configuration, from push to request: memory ports, a clock that is moved by hand, stores that can be away.
+//! What is stored with a gateway, from the administration to the request: memory ports, a clock that is moved by hand, stores that can be away.
 #![allow(clippy::disallowed_methods, reason = "documents are files")]
 
 mod document;
 mod faults;
 mod life;
+mod objects;
 mod world;
