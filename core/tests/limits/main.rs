@@ -2,4 +2,5 @@
 
 mod concurrency;
 mod requests;
+mod streams;
 mod world;

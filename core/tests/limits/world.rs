@@ -11,7 +11,7 @@ use bytes::Bytes;
 use edgeway_core::config::{self, Availability};
 use edgeway_core::error::{Error, ErrorKind, Result};
 use edgeway_core::exchange::{Inbound, Record};
-use edgeway_core::ports::memory::{ManualClock, MemoryEvents, MemoryPorts, ScriptedHttp, SeededEntropy};
+use edgeway_core::ports::memory::{ManualClock, MemoryEvents, MemoryPorts, ScriptedHttp, SeededEntropy, Step, scripted};
 use edgeway_core::ports::{CellStep, CellStore, Entropy, Outbound, Timestamp};
 use edgeway_core::{Body, Gateway, Handled};
 use futures_util::FutureExt;
@@ -111,6 +111,21 @@ pub(crate) fn completion(input: u64, output: u64) -> Result<Response<Body>> {
         "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output},
     });
     Ok(Response::builder().header("content-type", "application/json").body(body.to_string().into()).expect("well formed"))
+}
+
+/// A frame of a streamed answer.
+pub(crate) fn chunk(content: &str) -> Bytes {
+    let frame = json!({
+        "id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"content": content}, "finish_reason": null}],
+    });
+    format!("data: {frame}\n\n").into()
+}
+
+/// A streamed answer.
+pub(crate) fn stream(steps: impl IntoIterator<Item = Step>) -> Result<Response<Body>> {
+    let body = scripted(Arc::new(ManualClock::at(NOW)), steps);
+    Ok(Response::builder().header("content-type", "text/event-stream").body(body).expect("well formed"))
 }
 
 /// A world with so many instances; `provider` answers each call.
