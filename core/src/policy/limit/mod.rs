@@ -8,6 +8,7 @@
 //! | `limiter.rs` | admission and settlement |
 //! | `headers.rs` | what responses say of them |
 //! | `leases.rs` | slices from which an instance admits without asking |
+//! | `standing.rs` | how they stand, top-ups and resets, for the administration |
 
 mod admission;
 mod headers;
@@ -15,9 +16,11 @@ mod leases;
 mod limiter;
 mod rule;
 mod spec;
+mod standing;
 
 pub use admission::{Admission, Left, Need};
 pub use headers::{headers, is_about_limits};
 pub use limiter::{Limiter, RENEW, Refused, Settled, Spent};
-pub use rule::{Amount, Dimension, Measure, Only, Quota, Rule, Subject, of_budgets, of_limits, quotas};
+pub use rule::{Amount, Dimension, Measure, Only, Quota, Rule, Subject, quotas, quotas_of};
 pub use spec::{Away, Budget, Limits, Mode, Rate, Span, Unit, UnknownPrice};
+pub use standing::{Standing, reset, standing, top_up};

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::spec::{Away, Budget, Limits, Mode, Rate, Span, Unit};
 use crate::cell::allowance::Terms;
 use crate::cell::window::Window;
-use crate::identity::{Caller, Name};
+use crate::identity::{Caller, Name, Share};
 
 /// Limits or budgets of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,16 +222,20 @@ pub fn quotas(rules: &[Rule], caller: &Caller, subject: Subject<'_>) -> Vec<Quot
         of_limits(&rule.name, &cell, &rule.limits, &mut all);
         of_budgets(&rule.name, &cell, &rule.budgets, &mut all);
     }
-    for share in caller.shares.iter() {
-        let kind = share.of.split('/').next().unwrap_or_default();
-        of_limits(kind, &share.of, &share.limits, &mut all);
-        of_budgets(kind, &share.of, &share.budgets, &mut all);
-    }
+    all.extend(caller.shares.iter().flat_map(quotas_of));
+    all
+}
+
+/// The limits and budgets that an object carries.
+pub fn quotas_of(share: &Share) -> Vec<Quota> {
+    let (kind, mut all) = (share.of.split('/').next().unwrap_or_default(), Vec::new());
+    of_limits(kind, &share.of, &share.limits, &mut all);
+    of_budgets(kind, &share.of, &share.budgets, &mut all);
     all
 }
 
 /// The quotas of one scope's limits. Of two rates in the same unit the smaller holds.
-pub fn of_limits(of: &str, scope: &str, limits: &Limits, all: &mut Vec<Quota>) {
+fn of_limits(of: &str, scope: &str, limits: &Limits, all: &mut Vec<Quota>) {
     let Limits { requests, input_tokens, output_tokens, tokens, concurrency, mode, when_away } = limits;
     let measures = [
         (Measure::Requests, requests),
@@ -263,7 +267,7 @@ pub fn of_limits(of: &str, scope: &str, limits: &Limits, all: &mut Vec<Quota>) {
 }
 
 /// The quotas of one scope's budgets. Of two in the same span the smaller holds.
-pub fn of_budgets(of: &str, scope: &str, budgets: &[Budget], all: &mut Vec<Quota>) {
+fn of_budgets(of: &str, scope: &str, budgets: &[Budget], all: &mut Vec<Quota>) {
     let mut smallest: BTreeMap<&str, &Budget> = BTreeMap::new();
     for budget in budgets {
         let least = smallest.entry(budget.per.name()).or_insert(budget);
@@ -400,7 +404,7 @@ impl fmt::Display for Dimension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Proof, Share};
+    use crate::identity::Proof;
 
     fn rule(per: &[&str], requests: &[&str]) -> Rule {
         Rule {
