@@ -60,7 +60,11 @@ impl Answer {
 
     /// The answer to a problem. `id` is the request in which it happened; empty when there is none.
     pub(crate) fn of(problem: &Problem, id: &str) -> Self {
-        Self { status: problem.status, ..Self::json(problem.json(id)) }
+        let answer = Self { status: problem.status, ..Self::json(problem.json(id)) };
+        match problem.retry_after {
+            Some(seconds) => answer.with(header::RETRY_AFTER, seconds.to_string()),
+            None => answer,
+        }
     }
 
     /// With one more header field.

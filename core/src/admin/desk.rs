@@ -1,9 +1,10 @@
 //! What an operator or a tenant's administrator stands at: who asks, and what is at hand to answer.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::answer::Answer;
 use super::asked::Asked;
+use super::once;
 use super::problem::Problem;
 use super::route::{Reach, Route};
 use crate::cell::pointer::BY;
@@ -43,7 +44,8 @@ impl<'a> Desk<'a> {
             (Reach::Tenant, _) => self.has_tenant(asked).await?,
             _ => {}
         }
-        let answer = (route.work)(self, asked).await?;
+        let answer =
+            if route.method == Method::POST { once::work(self, route, asked).await? } else { (route.work)(self, asked).await? };
         Ok(match answer.tag() {
             Some(tag) if route.safe() && asked.has(&tag) => {
                 Answer { status: StatusCode::NOT_MODIFIED, version: answer.version, ..Answer::nothing() }

@@ -13,7 +13,9 @@
 //! | `resource.rs`, `kind.rs` | what can be done with any kind of object, and what knows their types |
 //! | `grant.rs` | that nobody grants what they do not hold |
 //! | `tenants.rs`, `teams.rs`, `applications.rs`, `users.rs`, `roles.rs`, `keys.rs` | the kinds of objects |
+//! | `once.rs` | that a request which is sent again happens once |
 //! | `config.rs` | the stored configuration |
+//! | `whoami.rs` | who is asking |
 //!
 //! Invariants: no answer holds a secret but that of a key in the moment in which it is made; a change is acknowledged after
 //! it is on record; nobody who has not seen the current version replaces it; no tenant's administrator sees another tenant's
@@ -27,6 +29,7 @@ mod desk;
 mod grant;
 mod keys;
 mod kind;
+mod once;
 mod problem;
 mod resource;
 mod roles;
@@ -34,6 +37,7 @@ mod route;
 mod teams;
 mod tenants;
 mod users;
+mod whoami;
 
 pub use answer::{Answer, Content};
 pub(crate) use asked::Asked;

@@ -17,12 +17,14 @@ pub struct Problem {
     pub detail: String,
     /// Further members of the object.
     pub members: Map<String, Value>,
+    /// After how many seconds to ask again: `Retry-After`.
+    pub retry_after: Option<u16>,
 }
 
 impl Problem {
     /// A problem without further members.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), members: Map::new() }
+        Self { status, code, detail: detail.into(), members: Map::new(), retry_after: None }
     }
 
     /// A document that does not compile together with the layers below it.
@@ -47,6 +49,11 @@ impl Problem {
     pub(super) fn with(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.to_owned(), value);
         self
+    }
+
+    /// Worth asking again after so many seconds.
+    pub(super) fn after(self, seconds: u16) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// About this parameter or header field.

@@ -25,6 +25,7 @@ pub(super) static RESOURCES: &[&[Route]] = &[
     super::roles::ROUTES,
     super::keys::ROUTES,
     super::config::ROUTES,
+    super::whoami::ROUTES,
 ];
 
 /// Every row.

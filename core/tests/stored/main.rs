@@ -5,4 +5,6 @@ mod document;
 mod faults;
 mod life;
 mod objects;
+mod once;
+mod tenancy;
 mod world;
