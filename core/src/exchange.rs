@@ -96,6 +96,8 @@ pub struct Record {
     pub upstream_model: Option<String>,
     /// The provider's request id.
     pub upstream_id: Option<String>,
+    /// Why it was that one.
+    pub because: &'static str,
     /// `passthrough`, `translate` or `local`.
     pub path_taken: &'static str,
     /// Attempts made.

@@ -52,8 +52,10 @@ use crate::policy::estimate::{self, Measure};
 use crate::policy::limit::{Limiter, Need};
 use crate::ports::Ports;
 use crate::route::Plan;
+use crate::usage::UsageLog;
 use crate::wire::envelope;
 
+use after::Books;
 use attempt::{Attempts, Payload};
 use live::Live;
 use reply::Refusal;
@@ -65,6 +67,7 @@ pub struct Gateway {
     live: Arc<Live>,
     keyring: Keyring,
     limiter: Arc<Limiter>,
+    books: Books,
     draining: AtomicBool,
 }
 
@@ -95,7 +98,8 @@ impl Gateway {
         let warnings = std::mem::take(&mut resolved.warnings);
         let live = Arc::new(Live::new(ports.clone(), loaded, resolved));
         let (keyring, limiter) = (Keyring::new(&ports), Arc::new(Limiter::new(&ports)));
-        Ok((Arc::new(Self { ports, live, keyring, limiter, draining: AtomicBool::new(false) }), warnings))
+        let books = Books { live: live.clone(), events: ports.events.clone(), usage: Arc::new(UsageLog::new(&ports)) };
+        Ok((Arc::new(Self { ports, live, keyring, limiter, books, draining: AtomicBool::new(false) }), warnings))
     }
 
     /// The snapshot that a request arriving now would see.
@@ -134,7 +138,7 @@ impl Gateway {
     /// Handles a request. Never fails: every error is a response in the caller's dialect.
     pub fn handle(self: &Arc<Self>, inbound: Inbound) -> Handled {
         let gateway = self.clone();
-        let (settlement, mut after) = settle::open(&self.ports, inbound.request.method(), inbound.request.uri());
+        let (settlement, mut after) = settle::open(&self.ports, &self.books, inbound.request.method(), inbound.request.uri());
         if let Some(look) = self.live.due(settlement.received()) {
             after = Box::pin(join(look, after).map(|((), ())| ()));
         }
@@ -165,7 +169,7 @@ impl Gateway {
     pub fn refuse(&self, refused: Refused) -> Handled {
         let Refused { request, status, error } = refused;
         let (parts, ()) = request.into_parts();
-        let (settlement, after) = settle::open(&self.ports, &parts.method, &parts.uri);
+        let (settlement, after) = settle::open(&self.ports, &self.books, &parts.method, &parts.uri);
         let refusal = Refusal { error: &error, status, allow: None };
         let response = turn_away(&parts, endpoint::guess_dialect(&parts), refusal, settlement);
         Handled { response: Box::pin(std::future::ready(response)), after }

@@ -16,6 +16,7 @@
 //! | `once.rs` | that a request which is sent again happens once |
 //! | `config.rs` | the stored configuration |
 //! | `whoami.rs` | who is asking |
+//! | `usage.rs` | what requests took |
 //!
 //! Invariants: no answer holds a secret but that of a key in the moment in which it is made; a change is acknowledged after
 //! it is on record; nobody who has not seen the current version replaces it; no tenant's administrator sees another tenant's
@@ -36,6 +37,7 @@ mod roles;
 mod route;
 mod teams;
 mod tenants;
+mod usage;
 mod users;
 mod whoami;
 

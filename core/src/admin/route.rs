@@ -26,6 +26,7 @@ pub(super) static RESOURCES: &[&[Route]] = &[
     super::keys::ROUTES,
     super::config::ROUTES,
     super::whoami::ROUTES,
+    super::usage::ROUTES,
 ];
 
 /// Every row.

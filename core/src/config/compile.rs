@@ -19,8 +19,8 @@ use super::path::Path;
 use super::row::row;
 use super::secret_name::SecretName;
 use super::target::Names;
-use super::{Config, ModelEntry, ProviderEntry, Route, Server, Target, Tls, Webhook};
-use crate::model::{self, ModelLimits};
+use super::{Config, ModelEntry, ProviderEntry, Records, Route, Server, Target, Tls, Webhook};
+use crate::model::{self, ModelLimits, Price};
 use crate::policy::limit::{Budget, Limits, Only, Rule};
 use crate::ports::Timeouts;
 use crate::provider::{Credential, Provider, demo};
@@ -162,6 +162,7 @@ fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> 
         admin_keys: names(&document.admin.keys),
         bootstrap: document.admin.bootstrap.as_ref().map(|name| name.as_str().to_owned()),
         refresh: document.config.refresh.0,
+        usage: Records { store: document.usage.store, retention: document.usage.retention.0 },
         providers,
         models,
         routes,
@@ -347,10 +348,10 @@ impl Builder<'_> {
         for (index, text) in self.names.alias(name).into_iter().enumerate() {
             let at = if section.target.is_some() { at.key("target") } else { at.key("targets").index(index) };
             if let Ok((provider, model)) = self.names.of_alias(name, text) {
-                targets.extend(self.target(provider, model, limits, &at, report));
+                targets.extend(self.target(provider, model, Some(section), &at, report));
             }
         }
-        ModelEntry { targets, limits }
+        ModelEntry { targets, limits, price: priced(section) }
     }
 
     fn route(&self, name: &str, section: &RouteSection, report: &mut Report<'_>) -> Route {
@@ -358,10 +359,8 @@ impl Builder<'_> {
         let mut targets = Vec::new();
         for (index, text) in section.targets.iter().enumerate() {
             let alias = self.document.models.get(text).filter(|_| !self.names.alias(text).is_empty());
-            let limits = alias
-                .map_or_else(ModelLimits::default, |model| ModelLimits { context: model.context, max_output: model.max_output });
             for (provider, model) in self.names.of_route(text).unwrap_or_default() {
-                targets.extend(self.target(provider, model, limits, &at.index(index), report));
+                targets.extend(self.target(provider, model, alias, &at.index(index), report));
             }
         }
         Route {
@@ -374,25 +373,30 @@ impl Builder<'_> {
         }
     }
 
-    /// A target, with the limits that an alias gives, else the document for the model, else the catalog.
-    fn target(&self, provider: &str, model: &str, alias: ModelLimits, at: &Path, report: &mut Report<'_>) -> Option<Target> {
+    /// A target, with the limits and the price that an alias gives, else the document for the model, else the catalog.
+    fn target(
+        &self,
+        provider: &str,
+        model: &str,
+        alias: Option<&ModelSection>,
+        at: &Path,
+        report: &mut Report<'_>,
+    ) -> Option<Target> {
         let entry = self.providers.get(provider)?;
         if !entry.enabled {
             self.switched_off(entry, at, report);
         }
-        let document = |name: &str| {
-            let section = self.document.models.get(name).filter(|_| self.names.alias(name).is_empty());
-            section.map_or_else(ModelLimits::default, |section| ModelLimits {
-                context: section.context,
-                max_output: section.max_output,
-            })
-        };
-        let known = [alias, document(&format!("{provider}/{model}")), document(model), model::limits(model)];
+        let document = |name: &str| self.document.models.get(name).filter(|_| self.names.alias(name).is_empty());
+        let named = format!("{provider}/{model}");
+        let said = [alias, document(&named), document(model)];
+        let said = || said.iter().flatten();
+        let catalog = model::limits(model);
         let limits = ModelLimits {
-            context: known.iter().find_map(|limits| limits.context),
-            max_output: known.iter().find_map(|limits| limits.max_output),
+            context: said().find_map(|section| section.context).or(catalog.context),
+            max_output: said().find_map(|section| section.max_output).or(catalog.max_output),
         };
-        Some(Target { provider: entry.clone(), model: model.to_owned(), limits, price: model::price(&entry.row, model) })
+        let price = said().find_map(|section| priced(section)).or_else(|| model::price(&entry.row, model));
+        Some(Target { provider: entry.clone(), model: model.to_owned(), limits, price })
     }
 
     fn switched_off(&self, entry: &ProviderEntry, at: &Path, report: &mut Report<'_>) {
@@ -429,6 +433,10 @@ impl Builder<'_> {
         });
         Some(changed(longest.unwrap_or(self.timeouts), &changes))
     }
+}
+
+fn priced(section: &ModelSection) -> Option<Arc<Price>> {
+    section.price.as_ref().map(|section| Arc::new(super::price::price(section)))
 }
 
 /// The names of the secrets that a platform should look up for [`Availability::secrets`].

@@ -17,6 +17,7 @@ use super::store::StoreChoice;
 use super::word::word;
 use crate::dialect::DialectId;
 use crate::provider::MaxTokensField;
+use crate::usage::NanoUsd;
 
 section! {
     /// The configuration of one gateway. Every section may be left out.
@@ -31,6 +32,8 @@ section! {
         pub admin: AdminSection,
         /// The document that is stored with the gateway and laid over file and environment.
         pub config: ConfigSection,
+        /// What is kept of requests, for `GET /admin/v1/usage`.
+        pub usage: UsageSection,
         /// Providers by name: changes to a built-in one, or one of your own.
         pub providers: Named<ProviderSection>,
         /// Aliases, and what Edgeway should know of a model, by name.
@@ -186,6 +189,18 @@ section! {
 }
 
 section! {
+    /// What is kept of requests, for `GET /admin/v1/usage`; see [usage.md](usage.md).
+    pub struct UsageSection {
+        /// Whether a record of every request to a model is kept in the key-value store, where there is one.
+        #[also("enabled", "log", "keep", "on")]
+        pub store: bool = "true",
+        /// How long a record is kept.
+        #[also("ttl", "keep_for", "expire", "days")]
+        pub retention: Period = "90d",
+    }
+}
+
+section! {
     /// A provider: for a built-in one say only what differs; one of your own needs at least a `base_url`.
     pub struct ProviderSection {
         /// Its name for people.
@@ -319,6 +334,64 @@ section! {
         #[also("max_tokens", "max_output_tokens")]
         #[example("64000")]
         pub max_output: Option<u64>,
+        /// What it costs, instead of what the catalog says; see [prices.md](prices.md).
+        #[also("cost", "prices", "pricing")]
+        #[example("{ input = \"2.5usd\", output = \"15usd\" }")]
+        pub price: Option<PriceSection>,
+    }
+}
+
+section! {
+    /// What a model costs, in US dollars for a million tokens.
+    pub struct PriceSection {
+        /// Fresh input.
+        #[also("prompt", "input_cost_per_token", "in")]
+        #[example("\"2.5usd\"")]
+        pub input: NanoUsd,
+        /// Output, reasoning included.
+        #[also("completion", "output_cost_per_token", "out")]
+        #[example("\"15usd\"")]
+        pub output: NanoUsd,
+        /// Input read from the provider's cache. When left out: as fresh input.
+        #[also("cached", "cached_input", "cache")]
+        #[example("\"0.25usd\"")]
+        pub cache_read: Option<NanoUsd>,
+        /// Input written to the cache. When left out: as fresh input.
+        #[example("\"3.125usd\"")]
+        pub cache_write: Option<NanoUsd>,
+        /// Input written to the cache for an hour. When left out: as `cache_write`.
+        pub cache_write_1h: Option<NanoUsd>,
+        /// Audio input. When left out: as fresh input.
+        pub audio_input: Option<NanoUsd>,
+        /// Audio output. When left out: as output.
+        pub audio_output: Option<NanoUsd>,
+        /// What each request costs beside its tokens.
+        #[also("per_request", "fee")]
+        #[example("\"0.005usd\"")]
+        pub request: Option<NanoUsd>,
+        /// Other prices for requests with a long input, the whole of them.
+        #[also("long", "tier", "long_context")]
+        #[example("[{ above = 200000, input = \"5usd\", output = \"22.5usd\" }]")]
+        pub tiers: Vec<TierSection>,
+    }
+}
+
+section! {
+    /// What a model costs, in US dollars for a million tokens, in a request whose input is long.
+    pub struct TierSection {
+        /// Requests with more tokens of input than this, cached ones included.
+        #[also("over", "from", "threshold", "min")]
+        pub above: u64,
+        /// Fresh input.
+        pub input: NanoUsd,
+        /// Output, reasoning included.
+        pub output: NanoUsd,
+        /// Input read from the provider's cache. When left out: as fresh input.
+        pub cache_read: Option<NanoUsd>,
+        /// Input written to the cache. When left out: as fresh input.
+        pub cache_write: Option<NanoUsd>,
+        /// Input written to the cache for an hour. When left out: as `cache_write`.
+        pub cache_write_1h: Option<NanoUsd>,
     }
 }
 
@@ -408,6 +481,17 @@ impl Shape for Period {
                 report.error(at, format!("{number} has no unit"), format!("write \"{number}s\" for seconds, or \"{number}ms\""));
                 None
             }
+            _ => mistyped(Self::KIND, node, at, report),
+        }
+    }
+}
+
+impl Shape for NanoUsd {
+    const KIND: Kind = Kind::Money;
+
+    fn read(node: &Node, at: &Path, report: &mut Report<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => measured(text.parse(), text, Self::KIND, at, report),
             _ => mistyped(Self::KIND, node, at, report),
         }
     }

@@ -63,6 +63,7 @@ mod load;
 mod node;
 mod origin;
 mod path;
+mod price;
 mod reference;
 mod resolve;
 mod row;
@@ -90,8 +91,9 @@ use crate::provider::Provider;
 pub use compile::{Availability, Probe, compile, probes, secret_names};
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use document::{
-    AdminSection, AuthSection, ConfigSection, CredentialChoice, CredentialHeader, Document, ModelSection, ProviderSection,
-    QuirksSection, RouteSection, ServerSection, SpeaksSection, TimeoutsChange, TimeoutsSection, TlsSection,
+    AdminSection, AuthSection, ConfigSection, CredentialChoice, CredentialHeader, Document, ModelSection, PriceSection,
+    ProviderSection, QuirksSection, RouteSection, ServerSection, SpeaksSection, TierSection, TimeoutsChange, TimeoutsSection,
+    TlsSection, UsageSection,
 };
 pub use duration::Period;
 pub use hints::Hints;
@@ -134,6 +136,8 @@ pub struct Config {
     pub bootstrap: Option<String>,
     /// How often the store is asked for a newer version.
     pub refresh: std::time::Duration,
+    /// What is kept of requests.
+    pub usage: Records,
     /// Every known provider, by name: the built-in rows with the document's changes, and custom ones.
     pub providers: BTreeMap<String, Arc<ProviderEntry>>,
     /// Model aliases and what the document says of models, by name.
@@ -155,6 +159,15 @@ pub struct Webhook {
     pub url: String,
     /// The name of the secret that signs them.
     pub secret: String,
+}
+
+/// What is kept of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// Whether anything is.
+    pub store: bool,
+    /// For how long.
+    pub retention: std::time::Duration,
 }
 
 /// What a server needs.
@@ -219,6 +232,8 @@ pub struct ModelEntry {
     pub targets: Vec<Target>,
     /// Its limits, where the document gives them.
     pub limits: ModelLimits,
+    /// What it costs, where the document says so.
+    pub price: Option<Arc<Price>>,
 }
 
 /// A model at a provider.

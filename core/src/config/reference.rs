@@ -234,6 +234,7 @@ fn label(kind: Kind) -> String {
         Kind::Secret => "name of a secret".into(),
         Kind::Duration => "duration".into(),
         Kind::Size => "size".into(),
+        Kind::Money => "money".into(),
         Kind::Word(words) => alternatives(&words().iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>()),
         Kind::WordOr(..) => kind.noun(),
         Kind::Rate => "rate".into(),

@@ -55,6 +55,7 @@ fn kind(kind: Kind) -> Value {
         Kind::Rate => json!({"type": "string", "pattern": "^ *[0-9_]+ */ *[a-z]+ *$"}),
         Kind::Budget => json!({"type": "string", "pattern": "^.*[Uu][Ss][Dd] */ *[a-z]+ *$"}),
         Kind::Several(of) => json!({"anyOf": [self::kind(*of), {"type": "array", "items": self::kind(*of)}]}),
+        Kind::Money => json!({"type": "string", "pattern": "^[0-9]+([.][0-9]{1,9})? *[Uu][Ss][Dd]$"}),
         Kind::Word(words) => json!({"enum": words()}),
         Kind::WordOr(words, table) => json!({"anyOf": [{"enum": words()}, section(table)]}),
         Kind::List(of) => json!({"type": "array", "items": self::kind(*of)}),

@@ -56,6 +56,8 @@ pub(super) enum Kind {
     Duration,
     /// A number of bytes.
     Size,
+    /// An amount of money.
+    Money,
     /// One of some words.
     Word(fn() -> Vec<&'static str>),
     /// One of some words, or a table.
@@ -84,6 +86,7 @@ impl Kind {
             Self::Secret => "the name of a secret".into(),
             Self::Duration => "a duration like `\"20s\"`, `\"500ms\"` or `\"2m\"`".into(),
             Self::Size => "a size like `\"32MiB\"` or `\"10MB\"`".into(),
+            Self::Money => "an amount like `\"20usd\"` or `\"0.5usd\"`".into(),
             Self::Word(words) => alternatives(&quoted(&words())),
             Self::WordOr(words, _) => {
                 let words: Vec<String> = quoted(&words()).iter().map(|word| format!("`{word}`")).collect();

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use futures_channel::mpsc::UnboundedReceiver;
 use futures_util::StreamExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 
 use crate::exchange::Record;
 use crate::policy::limit::{Admission, Limiter, RENEW, Spent};
 use crate::ports::{Clock, Event, EventSink};
+use crate::usage::UsageLog;
+
+use super::live::Live;
 
 /// What a request tells those who settle it.
 pub(super) enum Told {
@@ -21,8 +24,16 @@ pub(super) enum Told {
     Ended(Box<Record>),
 }
 
+/// Where settled requests are written down.
+#[derive(Clone)]
+pub(super) struct Books {
+    pub(super) live: Arc<Live>,
+    pub(super) events: Arc<dyn EventSink>,
+    pub(super) usage: Arc<UsageLog>,
+}
+
 /// Waits for the end of a request, and settles it.
-pub(super) async fn after(events: Arc<dyn EventSink>, clock: Arc<dyn Clock>, mut told: UnboundedReceiver<Told>) {
+pub(super) async fn after(books: Books, clock: Arc<dyn Clock>, mut told: UnboundedReceiver<Told>) {
     let (record, held) = match told.next().await {
         Some(Told::Admitting(limiter, admission)) => {
             let record = end(&limiter, &admission, &*clock, &mut told).await;
@@ -35,8 +46,9 @@ pub(super) async fn after(events: Arc<dyn EventSink>, clock: Arc<dyn Clock>, mut
         limiter.settle(&admission, record.as_deref().map(spent).unwrap_or_default()).await;
     }
     if let Some(record) = record {
+        let kept = books.usage.keep(books.live.config().usage, &record);
         // The sink owns its retries; there is nobody left to tell.
-        let _ = events.append(Event::Request(record)).await;
+        let (_, ()) = join(books.events.append(Event::Request(record)), kept).await;
     }
 }
 

@@ -88,7 +88,7 @@ impl Live {
     }
 
     /// What a request that arrives now would see.
-    pub(super) fn config(&self) -> Arc<Config> {
+    pub(crate) fn config(&self) -> Arc<Config> {
         self.lock().config.clone()
     }
 

@@ -24,7 +24,7 @@ use crate::ports::{Clock, Ports, Timestamp};
 use crate::route::{Candidate, Plan};
 use crate::usage::NanoUsd;
 
-use super::after::{self, Told};
+use super::after::{self, Books, Told};
 
 /// Bytes of text that make about one token, for estimates of what was delivered.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -33,7 +33,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 const LONGEST_ID: usize = 128;
 
 /// Opens the settlement of a request, and the work that follows it.
-pub(super) fn open(ports: &Ports, method: &Method, uri: &Uri) -> (Settlement, BoxFuture<'static, ()>) {
+pub(super) fn open(ports: &Ports, books: &Books, method: &Method, uri: &Uri) -> (Settlement, BoxFuture<'static, ()>) {
     let (sender, receiver) = mpsc::unbounded();
     let record = Record {
         id: request_id(ports),
@@ -42,7 +42,7 @@ pub(super) fn open(ports: &Ports, method: &Method, uri: &Uri) -> (Settlement, Bo
         path: clipped(uri.path(), 256),
         ..Record::default()
     };
-    let after = after::after(ports.events.clone(), ports.clock.clone(), receiver);
+    let after = after::after(books.clone(), ports.clock.clone(), receiver);
     let settlement = Settlement {
         record: Some(Box::new(record)),
         dialect: None,
@@ -139,6 +139,7 @@ impl Settlement {
         record.attempts += 1;
         record.provider = Some(candidate.target.provider.row.name.clone().into_owned());
         record.upstream_model = Some(candidate.target.model.clone());
+        record.because = candidate.because;
         record.path_taken = path;
         record.upstream_id = None;
     }

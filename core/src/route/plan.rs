@@ -143,7 +143,8 @@ fn target(config: &Config, entry: &Arc<ProviderEntry>, name: &str) -> Target {
         context: known.limits.context.or(catalog.context),
         max_output: known.limits.max_output.or(catalog.max_output),
     });
-    Target { provider: entry.clone(), model: name.to_owned(), limits, price: model::price(&entry.row, name) }
+    let price = known.and_then(|known| known.price.clone()).or_else(|| model::price(&entry.row, name));
+    Target { provider: entry.clone(), model: name.to_owned(), limits, price }
 }
 
 /// Whether a pattern, a literal or with one `*` at its end, is for a model.

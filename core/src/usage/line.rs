@@ -52,17 +52,34 @@ pub fn json(out: &mut Vec<u8>, record: &Record) {
     text("operation", record.operation);
     text("dialect", record.dialect);
     text("caller", record.caller.as_deref().unwrap_or_default());
+    text("tenant", record.tenant.as_deref().unwrap_or_default());
+    text("team", record.team.as_deref().unwrap_or_default());
+    text("application", record.application.as_deref().unwrap_or_default());
+    text("user", record.user.as_deref().unwrap_or_default());
     text("model", &record.model);
     text("route", record.route.as_deref().unwrap_or_default());
     text("provider", record.provider.as_deref().unwrap_or_default());
     text("upstream_model", record.upstream_model.as_deref().unwrap_or_default());
     text("upstream_id", record.upstream_id.as_deref().unwrap_or_default());
+    text("because", record.because);
     text("path_taken", record.path_taken);
     text("outcome", record.outcome.map(|outcome| outcome.name()).unwrap_or_default());
     text("error", record.error.unwrap_or_default());
     text("cause", record.cause.as_deref().unwrap_or_default());
     text("warnings", &record.warnings);
     put(out, format_args!(",\"status\":{},\"attempts\":{}", record.status, record.attempts));
+    if !record.labels.is_empty() {
+        let mut before = "";
+        out.extend_from_slice(b",\"labels\":{");
+        for (name, value) in record.labels.iter() {
+            put(out, format_args!("{before}"));
+            quoted(out, name);
+            out.push(b':');
+            quoted(out, value);
+            before = ",";
+        }
+        out.push(b'}');
+    }
     if record.stream {
         out.extend_from_slice(b",\"stream\":true");
     }
@@ -91,6 +108,9 @@ pub fn json(out: &mut Vec<u8>, record: &Record) {
         if record.estimated {
             out.extend_from_slice(b",\"estimated\":true");
         }
+    }
+    if let Some(cost) = record.cost {
+        put(out, format_args!(",\"cost\":\"{cost}\""));
     }
     if let Some(first_byte) = record.first_byte {
         out.extend_from_slice(b",\"first_byte_ms\":");
@@ -141,6 +161,9 @@ mod tests {
     use crate::chat::Usage;
     use crate::exchange::Outcome;
     use crate::ports::Timestamp;
+    use crate::usage::NanoUsd;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     fn text(record: &Record) -> String {
         let mut out = Vec::new();
@@ -164,6 +187,9 @@ mod tests {
             status: 200,
             outcome: Some(Outcome::Complete),
             usage: Some(Usage { input: 3, output: 4, ..Usage::default() }),
+            tenant: Some("acme".into()),
+            labels: Arc::new(BTreeMap::from([("cost\"centre".into(), "7".into()), ("stage".into(), "test".into())])),
+            cost: Some(NanoUsd(1_500)),
             stream: true,
             first_byte: Some(Duration::from_micros(1_500)),
             elapsed: Duration::from_micros(20_020),
@@ -179,6 +205,9 @@ mod tests {
         assert_eq!(value["time"], "2024-02-29T12:34:56.000007Z");
         assert_eq!(value["model"], "smart\"\n");
         assert_eq!(value["usage"], serde_json::json!({"input": 3, "output": 4}));
+        assert_eq!(value["tenant"], "acme");
+        assert_eq!(value["labels"], serde_json::json!({"cost\"centre": "7", "stage": "test"}));
+        assert_eq!(value["cost"], "0.0000015usd");
         assert_eq!(value["first_byte_ms"], 1.5);
         assert_eq!(value["elapsed_ms"], 20.02);
         assert!(value.get("error").is_none() && value.get("warnings").is_none() && value.get("estimated").is_none());

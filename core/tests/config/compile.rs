@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use edgeway_core::chat::Usage;
 use edgeway_core::config::{self, Availability, Config, Diagnostic, Layer};
 
 fn available(secrets: &[&str]) -> Availability {
@@ -143,6 +144,32 @@ fn a_routes_targets_may_be_aliases_and_limits_come_from_the_nearest() {
     assert_eq!(config.models["fast"].targets.len(), 2);
     assert_eq!(config.models["gpt-4.1"].limits.context, Some(8));
     assert!(config.models["gpt-4.1"].targets.is_empty());
+}
+
+#[test]
+fn a_price_is_the_nearest_that_is_stated_and_the_operators_own_machine_costs_nothing() {
+    let text = r#"
+        [models.fast]
+        targets = ["openai/gpt-4.1"]
+        price = { input = "1usd", output = "2usd", request = "0.001usd", tiers = [{ above = 9, input = "3usd", output = "4usd" }] }
+        [models."openai/gpt-4.1"]
+        price = { input = "5usd", output = "6usd" }
+        [models."gpt-4.1"]
+        price = { input = "7usd", output = "8usd" }
+        [providers.acme]
+        base_url = "http://127.0.0.1:9/v1"
+        [routes.chat]
+        models = ["*"]
+        targets = ["fast", "openai/gpt-4.1", "acme/gpt-4.1", "acme/other", "demo/echo", "ollama/other"]
+    "#;
+    let (config, _) = compiled(text, &available(&["OPENAI_API_KEY"]));
+    let usage = Usage { input: 1_000_000, ..Usage::default() };
+    let cost = |target: &config::Target| target.price.as_ref().map(|price| price.cost(&usage).to_string());
+    let costs: Vec<Option<String>> = config.routes[0].targets.iter().map(cost).collect();
+    let costs: Vec<Option<&str>> = costs.iter().map(Option::as_deref).collect();
+    assert_eq!(costs, [Some("3.001usd"), Some("5usd"), Some("7usd"), None, Some("0usd"), Some("0usd")]);
+    let asked = |model: &str| edgeway_core::route::plan(&config, model).expect("a plan").candidates[0].target.clone();
+    assert_eq!(cost(&asked("fast")).as_deref(), Some("3.001usd"));
 }
 
 #[test]

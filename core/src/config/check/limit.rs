@@ -53,8 +53,9 @@ fn limit(section: &LimitSection, at: &Path, report: &mut Report<'_>) {
     if let Some(most) = section.concurrency {
         super::count(most, HELD as u64, &at.key("concurrency"), report);
     }
-    let any = ["requests", "input_tokens", "output_tokens", "tokens", "concurrency"];
-    if section.concurrency.is_none() && !any.iter().any(|name| report.layers().has(&at.key(name))) {
+    // What could not be read was meant as a limit.
+    let said = rates.iter().any(|(name, rates)| !rates.is_empty() || report.layers().is_filled(&at.key(name)));
+    if !said && !report.layers().has(&at.key("concurrency")) {
         report.error(at, "this limits nothing", "add `requests = \"60/minute\"`, `tokens`, or `concurrency = 20`");
     }
 }

@@ -7,12 +7,14 @@
 //! | `provider.rs` | addresses, headers, names, prefixes |
 //! | `route.rs` | aliases, targets, patterns |
 //! | `limit.rs` | limits, budgets, alerts |
+//! | `price.rs` | prices of models |
 //! | `stored.rs` | what a stored document can and cannot change |
 //!
 //! Looks at the document alone; what depends on the platform (which secrets are set) is [`super::compile()`]'s.
 
 mod auth;
 mod limit;
+mod price;
 mod provider;
 mod route;
 mod server;
@@ -35,6 +37,7 @@ pub(super) fn document(document: &Document, rows: &[Provider], report: &mut Repo
     server::timeouts(&document.timeouts, report);
     stored::refresh(&document.config, report);
     auth::auth(document, report);
+    stored::usage(&document.usage, report);
     stored::server(report);
     provider::providers(document, rows, report);
     route::models(document, rows, report);

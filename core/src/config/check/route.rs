@@ -15,6 +15,9 @@ pub(super) fn models(document: &Document, rows: &[Provider], report: &mut Report
         let at = Path::of(&["models", name]);
         super::name(name, "a model", &at, report);
         limits(section, &at, report);
+        if let Some(price) = &section.price {
+            super::price::price(price, &at.key("price"), report);
+        }
         let one = section.target.iter().map(|target| (at.key("target"), target));
         let many = section.targets.iter().flatten().enumerate();
         let many = many.map(|(index, target)| (at.key("targets").index(index), target));
@@ -38,11 +41,11 @@ pub(super) fn models(document: &Document, rows: &[Provider], report: &mut Report
             let message = format!("this alias hides the model `{}` of provider `{provider}`", shown(model));
             report.error(&at, message, "choose a name without the provider, or use a route if that is meant");
         }
-        if !alias && section.context.is_none() && section.max_output.is_none() {
+        if !alias && section.context.is_none() && section.max_output.is_none() && !report.layers().has(&at.key("price")) {
             report.warning(
                 &at,
                 "this says nothing of the model",
-                "add `target` to make it an alias, or `context` and `max_output`",
+                "add `target` to make it an alias, or `context`, `max_output` and `price`",
             );
         }
         if let Some((provider, _)) = name.split_once('/').filter(|(provider, _)| !alias && !names.is_provider(provider)) {

@@ -1,9 +1,9 @@
-//! How often the stored document is asked for, and what it cannot change.
+//! How often the stored document is asked for, what it cannot change, and how long records are kept.
 
 use std::time::Duration;
 
 use super::super::diagnostic::Report;
-use super::super::document::{ConfigSection, ServerSection};
+use super::super::document::{ConfigSection, ServerSection, UsageSection};
 use super::super::path::Path;
 use super::super::versions::STORED;
 
@@ -18,6 +18,21 @@ pub(super) fn refresh(config: &ConfigSection, report: &mut Report<'_>) {
         );
     } else if refresh.0 > Duration::from_secs(24 * 3600) {
         report.error(&at, format!("{refresh} is longer than a day"), "write at most \"24h\"");
+    }
+}
+
+/// How long records are kept: as long as the stores can, and no less than anybody looks back.
+pub(super) fn usage(usage: &UsageSection, report: &mut Report<'_>) {
+    let at = Path::of(&["usage", "retention"]);
+    let retention = usage.retention;
+    if retention.0 < Duration::from_secs(3600) {
+        report.error(
+            &at,
+            format!("{retention} is less than an hour"),
+            "write a duration like \"90d\", or set `usage.store` to false",
+        );
+    } else if retention.0 > Duration::from_secs(3650 * 24 * 3600) {
+        report.error(&at, format!("{retention} is longer than ten years"), "write at most \"3650d\"");
     }
 }
 
