@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::case::{Body, Case, Turn};
+use crate::case::{Body, Case, Request, Turn};
 use crate::driver::{Driver, Observed};
 use crate::json::{Mode, differences};
 use crate::protocol::{CALLER_KEY, Protocol, Streamed};
-use crate::script::{Expected, show};
+use crate::script::{Expected, Seen, show};
 use crate::{case, sse};
 
 /// Runs a case. The error lists everything that was not as expected.
@@ -18,8 +18,13 @@ pub fn run(driver: &dyn Driver, case: &Case) -> Result<(), String> {
         if let Ok(text) = std::str::from_utf8(&request.body) {
             request.body = case::fill(text, &answers)?.into_bytes();
         }
+        request.path = case::fill_text(&request.path, &answers)?;
+        for (_, value) in &mut request.headers {
+            *value = case::fill_text(value, &answers)?;
+        }
         let observed = gateway.turn(turn, &request)?;
-        let (answer, found) = check(turn, &observed);
+        let (answer, mut found) = check(turn, &observed);
+        found.extend(leaks(&request, &observed));
         if !found.is_empty() {
             let turn = if case.turns.len() > 1 { format!("turn {}: ", number + 1) } else { String::new() };
             let found: String = found.iter().map(|difference| format!("\n- {difference}")).collect();
@@ -29,6 +34,31 @@ pub fn run(driver: &dyn Driver, case: &Case) -> Result<(), String> {
     }
     let late = gateway.finish()?;
     if late.is_empty() { Ok(()) } else { Err(format!("recorded {} more requests than were sent: {late:?}", late.len())) }
+}
+
+/// Where a key that the caller showed stands that is nobody else's business.
+fn leaks(request: &Request, observed: &Observed) -> Vec<String> {
+    let bearer = |value: &str| value.split(' ').next_back().unwrap_or_default().to_owned();
+    let shown = |name: &str| ["authorization", "x-api-key", "x-goog-api-key"].contains(&name);
+    let keys = request.headers.iter().filter(|(name, _)| shown(name)).map(|(_, value)| bearer(value));
+    let keys: Vec<String> = keys.filter(|key| key.len() > 8).collect();
+    let mut found = Vec::new();
+    for key in &keys {
+        let holds = |text: &str| text.contains(key.as_str());
+        if observed.records.iter().any(|record| holds(&record.to_string())) {
+            found.push("the key that was shown is in the record".to_owned());
+        }
+        let sent = |seen: &Seen| {
+            holds(&seen.path) || holds(&String::from_utf8_lossy(&seen.body)) || seen.headers.iter().any(|(_, value)| holds(value))
+        };
+        if observed.asked.iter().any(sent) {
+            found.push("the key that was shown reached the provider".to_owned());
+        }
+        if holds(&String::from_utf8_lossy(&observed.body)) || observed.headers.iter().any(|(_, value)| holds(value)) {
+            found.push("the key that was shown is in the answer".to_owned());
+        }
+    }
+    found
 }
 
 /// Every difference, and the answer's JSON for later turns.

@@ -215,9 +215,8 @@ pub(super) fn expand(name: &str, text: &str) -> Result<Vec<Case>, String> {
         (None, more) => format!("{CONFIG}\n{}", more.as_deref().unwrap_or("")),
         (Some(_), Some(_)) => return Err("`config` and `add_config` exclude each other".into()),
     };
-    let first = TurnFile { request: file.request.clone(), upstream: file.upstream.clone(), response: file.response.clone() };
-    let turns: Vec<_> = std::iter::once(first).chain(file.then.iter().cloned()).collect();
     let mut cases = Vec::new();
+    let objects = text.contains(OBJECT);
     for &door in &file.doors {
         for &stream in &file.streams {
             for cut in &file.cuts {
@@ -231,7 +230,12 @@ pub(super) fn expand(name: &str, text: &str) -> Result<Vec<Case>, String> {
                 if file.cuts.len() > 1 {
                     variant.push_str(&format!("/{}", cut.name()));
                 }
-                let turns = turns.iter().map(|turn| turn.at(door, stream, cut)).collect::<Result<_, String>>()?;
+                // A gateway that is kept for the next variant still has the objects of the last.
+                let own: File = match objects {
+                    true => toml::from_str(&text.replace(OBJECT, &object(&variant))).map_err(|error| error.to_string())?,
+                    false => file.clone(),
+                };
+                let turns = own.turns().iter().map(|turn| turn.at(door, stream, cut)).collect::<Result<_, String>>()?;
                 let more = file.bindings.iter().map(|(name, value)| (name.clone(), value.clone()));
                 let bindings = bindings().into_iter().chain(more).collect();
                 cases.push(Case { name: variant, config: config.clone(), bindings, targets: file.targets.clone(), turns });
@@ -239,6 +243,21 @@ pub(super) fn expand(name: &str, text: &str) -> Result<Vec<Case>, String> {
         }
     }
     Ok(cases)
+}
+
+/// Stands for a name that is this variant's alone, where a case makes objects.
+const OBJECT: &str = "{{object}}";
+
+fn object(variant: &str) -> String {
+    let plain = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
+    variant.chars().map(plain).collect()
+}
+
+impl File {
+    fn turns(&self) -> Vec<TurnFile> {
+        let first = TurnFile { request: self.request.clone(), upstream: self.upstream.clone(), response: self.response.clone() };
+        std::iter::once(first).chain(self.then.iter().cloned()).collect()
+    }
 }
 
 impl TurnFile {
@@ -384,19 +403,29 @@ impl ResponseFile {
     }
 }
 
-/// The value at a JSON pointer of an earlier answer, for `{{turn 1: /choices/0/message}}` in a later request.
+/// The value at a JSON pointer of an earlier answer, for `"{{turn 1: /choices/0/message}}"` in a later request's body.
 pub fn fill(text: &str, answers: &[Value]) -> Result<String, String> {
+    filled(text, ("\"{{turn ", "}}\""), answers, Value::to_string)
+}
+
+/// The text at a JSON pointer of an earlier answer, for `{{turn 1: /id}}` in a later request's path or headers.
+pub fn fill_text(text: &str, answers: &[Value]) -> Result<String, String> {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    filled(text, ("{{turn ", "}}"), answers, plain)
+}
+
+fn filled(text: &str, (begin, end): (&str, &str), answers: &[Value], write: impl Fn(&Value) -> String) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, tail)) = rest.split_once("\"{{turn ") {
-        let (inside, after) = tail.split_once("}}\"").ok_or("`{{turn` without `}}`")?;
+    while let Some((before, tail)) = rest.split_once(begin) {
+        let (inside, after) = tail.split_once(end).ok_or("`{{turn` without `}}`")?;
         let (number, pointer) = inside.split_once(':').ok_or("`{{turn` without `:`")?;
         let number: usize = number.trim().parse().map_err(|_| format!("`{number}` is no turn's number"))?;
         let answer =
             number.checked_sub(1).and_then(|at| answers.get(at)).ok_or(format!("there is no answer of turn {number}"))?;
         let value = answer.pointer(pointer.trim()).ok_or(format!("the answer of turn {number} has no {pointer}: {answer}"))?;
         out.push_str(before);
-        out.push_str(&value.to_string());
+        out.push_str(&write(value));
         rest = after;
     }
     out.push_str(rest);
@@ -420,6 +449,13 @@ mod tests {
     }
 
     #[test]
+    fn each_variant_has_objects_of_its_own() {
+        let cases = expand("a/b", "about = 'x'\ndoors = ['openai', 'gemini']\n[request]\npath = '/{{object}}'\n").unwrap();
+        let paths: Vec<_> = cases.iter().map(|case| case.turns[0].request.path.as_str()).collect();
+        assert_eq!(paths, ["/a-b-openai", "/a-b-gemini"]);
+    }
+
+    #[test]
     fn a_typing_error_is_refused() {
         assert!(expand("a", "about = 'x'\n[response]\nstatsu = 1\n").is_err());
         assert!(expand("a", "about = 'x'\n[response]\nerror = ['y']\n").is_err());
@@ -432,6 +468,7 @@ mod tests {
             fill(r#"{"x": "{{turn 1: /a/0}}", "y": "{{turn 1:/a/0/b}}"}"#, &answers).unwrap(),
             r#"{"x": {"b":"c"}, "y": "c"}"#
         );
+        assert_eq!(fill_text("Bearer {{turn 1: /a/0/b}}!", &answers).unwrap(), "Bearer c!");
         assert!(fill(r#""{{turn 2: /a}}""#, &answers).is_err());
         assert!(fill(r#""{{turn 1: /z}}""#, &answers).is_err());
     }

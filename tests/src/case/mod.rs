@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub use file::fill;
+pub use file::{fill, fill_text};
 
 use crate::protocol::Protocol;
 use crate::script::{Answer, Exchange, Expected};
