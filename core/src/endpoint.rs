@@ -156,6 +156,18 @@ static TABLE: &[Row] = &{
     ]
 };
 
+/// Every row but the administration's: its method, a path of it, what it requires.
+#[cfg(test)]
+pub(crate) fn served() -> impl Iterator<Item = (&'static Method, String, Requires)> {
+    TABLE.iter().map(|row| {
+        let path = match row.path {
+            Path::Exact(path) => path.to_owned(),
+            Path::Model(prefix, suffix) => format!("{prefix}demo/echo{suffix}"),
+        };
+        (&row.method, path, row.requires)
+    })
+}
+
 /// Resolves a request line. Fails with `NotFound`, or with `MethodNotAllowed` when the path exists;
 /// [`guess_dialect`] says in which protocol to render that, [`allow`] what the path takes.
 pub fn resolve(parts: &Parts) -> Result<Endpoint> {

@@ -29,6 +29,8 @@ pub(crate) mod live;
 mod rejection;
 mod reply;
 mod settle;
+#[cfg(test)]
+mod walk;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -79,7 +79,7 @@ struct Rotation {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-async fn create(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
+pub(super) async fn create(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let mut terms: Json = asked.json()?;
     let environment = match terms.shift_remove("environment") {
         None => Key::ENVIRONMENT.to_owned(),
@@ -100,7 +100,7 @@ async fn create(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
 }
 
 /// Tells a key's text, once.
-fn told(issued: Issued) -> Answer {
+pub(super) fn told(issued: Issued) -> Answer {
     let mut answer = resource::view(&KIND, &issued.id, members(issued.stored));
     if let Content::Json(body) = &mut answer.content {
         body["key"] = json!(issued.text.expose());
@@ -108,7 +108,7 @@ fn told(issued: Issued) -> Answer {
     answer
 }
 
-async fn rotate(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
+pub(super) async fn rotate(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let Rotation { overlap } = asked.json_or_default()?;
     let overlap = match overlap {
         None => Duration::ZERO,
@@ -130,7 +130,7 @@ async fn rotate(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
     rotated.map(told).map_err(gone)
 }
 
-async fn revoke(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
+pub(super) async fn revoke(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let Nothing {} = asked.json_or_default()?;
     let place = Place::of(asked)?;
     let expected = asked.expected()?.version();
@@ -138,7 +138,7 @@ async fn revoke(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
     revoked.map(|stored| resource::view(&KIND, place.id, members(stored))).map_err(gone)
 }
 
-async fn remove(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
+pub(super) async fn remove(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let (place, expected) = (Place::of(asked)?, conditional(asked)?);
     let removed = desk.keys()?.remove(place.tenant, place.id, expected.version()).await.map_err(uncertain)?;
     removed.map(|()| Answer::nothing()).map_err(gone)
@@ -149,7 +149,7 @@ fn gone(Conflict { current }: Conflict<Key>) -> Problem {
 }
 
 impl Desk<'_> {
-    fn keys(&self) -> Result<Keys<'_>, Problem> {
+    pub(super) fn keys(&self) -> Result<Keys<'_>, Problem> {
         Ok(Keys { objects: self.objects()?, entropy: &*self.live.ports().entropy, now: self.now() })
     }
 }

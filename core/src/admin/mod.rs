@@ -14,6 +14,7 @@
 //! | `grant.rs` | that nobody grants what they do not hold |
 //! | `tenants.rs`, `teams.rs`, `applications.rs`, `users.rs`, `roles.rs`, `keys.rs` | the kinds of objects |
 //! | `once.rs` | that a request which is sent again happens once |
+//! | `bootstrap.rs` | the first owner, and the operator's own keys |
 //! | `config.rs` | the stored configuration |
 //! | `whoami.rs` | who is asking |
 //! | `usage.rs` | what requests took |
@@ -25,6 +26,7 @@
 mod answer;
 mod applications;
 mod asked;
+mod bootstrap;
 mod config;
 mod desk;
 mod grant;

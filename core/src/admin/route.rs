@@ -24,6 +24,7 @@ pub(super) static RESOURCES: &[&[Route]] = &[
     super::users::ROUTES,
     super::roles::ROUTES,
     super::keys::ROUTES,
+    super::bootstrap::ROUTES,
     super::config::ROUTES,
     super::whoami::ROUTES,
     super::usage::ROUTES,
