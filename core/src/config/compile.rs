@@ -14,6 +14,7 @@ use super::check;
 use super::diagnostic::{Diagnostic, Report, alternatives, any_error};
 use super::document::{Document, ModelSection, ProviderSection, RouteSection, TimeoutsChange};
 use super::hints::Hints;
+use super::issuer::Issuer;
 use super::load::Loaded;
 use super::path::Path;
 use super::row::row;
@@ -43,6 +44,7 @@ pub fn compile(loaded: &Loaded, available: &Availability) -> Result<(Config, Vec
     let mut report = Report::new(&loaded.layers);
     check::document(&loaded.document, loaded.rows, &mut report);
     auth(&loaded.document, available, &mut report);
+    issuers(&loaded.document, available, &mut report);
     store_password(&loaded.document, available, &mut report);
     admin(&loaded.document, available, &mut report);
     let config = build(loaded, available, &mut report);
@@ -59,7 +61,8 @@ pub fn compile(loaded: &Loaded, available: &Availability) -> Result<(Config, Vec
 fn auth(document: &Document, available: &Availability, report: &mut Report<'_>) {
     let at = Path::of(&["auth", "keys"]);
     let keys = &document.auth.keys;
-    if keys.is_empty() && document.auth.required != Some(true) && !report.layers().is_filled(&at) {
+    let issuers = document.auth.issuers.names().next().is_some();
+    if keys.is_empty() && !issuers && document.auth.required != Some(true) && !report.layers().is_filled(&at) {
         let fix = "name a secret in `auth.keys` (`keys = [\"EDGEWAY_KEY\"]`) and set it to a long random text";
         if available.public {
             report.error(&at, "everybody can reach this gateway, and nobody needs a key", fix);
@@ -82,6 +85,23 @@ fn auth(document: &Document, available: &Availability, report: &mut Report<'_>) 
         }
         if !seen.insert(name) {
             report.warning(&at, format!("`{name}` is named twice"), "remove one of the two");
+        }
+    }
+}
+
+/// Issuers that sign with a secret, against the secrets there are.
+fn issuers(document: &Document, available: &Availability, report: &mut Report<'_>) {
+    let keys = || document.auth.keys.iter().chain(&document.admin.keys).chain(&document.admin.bootstrap);
+    for (name, section) in document.auth.issuers.iter() {
+        let Some(secret) = &section.secret else { continue };
+        let at = Path::of(&["auth", "issuers", name, "secret"]);
+        let secret_name = secret.as_str();
+        if keys().any(|key| key == secret) {
+            let message = format!("`{secret_name}` is a key of this gateway too, so whoever holds it could sign tokens");
+            report.error(&at, message, "name a secret of its own");
+        } else if !available.secrets.contains(secret_name) {
+            let help = format!("{} to what the issuer signs with, or remove this issuer", available.hints.set(secret_name));
+            report.warning(&at, format!("the secret `{secret_name}` is not set, so no token of `{name}` can be checked"), help);
         }
     }
 }
@@ -156,9 +176,13 @@ fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> 
         },
         timeouts,
         auth_keys: names(&document.auth.keys),
-        auth_required: document.auth.required.unwrap_or(!document.auth.keys.is_empty()),
+        auth_required: document
+            .auth
+            .required
+            .unwrap_or(!document.auth.keys.is_empty() || document.auth.issuers.names().next().is_some()),
         auth_refresh: document.auth.refresh.0,
         auth_grace: document.auth.grace.0,
+        issuers: document.auth.issuers.iter().map(|(name, section)| Arc::new(Issuer::of(name, section))).collect(),
         admin_keys: names(&document.admin.keys),
         bootstrap: document.admin.bootstrap.as_ref().map(|name| name.as_str().to_owned()),
         refresh: document.config.refresh.0,
@@ -445,8 +469,9 @@ pub fn secret_names(loaded: &Loaded) -> BTreeSet<String> {
     let configured = loaded.document.providers.iter().filter_map(|(_, section)| section.key.as_ref());
     let server = loaded.document.server.store_password.as_ref();
     let Document { auth, admin, .. } = &loaded.document;
+    let issuers = auth.issuers.iter().filter_map(|(_, section)| section.secret.as_ref());
     let own = auth.keys.iter().chain(&admin.keys).chain(&admin.bootstrap).chain(server);
-    let own = own.chain(loaded.document.alerts.secret.as_ref());
+    let own = own.chain(loaded.document.alerts.secret.as_ref()).chain(issuers);
     let configured = configured.chain(own).map(|name: &SecretName| name.as_str().to_owned());
     rows.chain(configured).collect()
 }

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::diagnostic::Report;
 use super::duration::Period;
+use super::issuer::IssuerSection;
 use super::limiting::{AdmissionSection, AlertsSection, BudgetSection, LimitSection};
 use super::node::{Node, Value};
 use super::path::Path;
@@ -148,11 +149,11 @@ section! {
         /// Names of the secrets (environment variables, on the native server) that hold the gateway's own keys. A caller sends
         /// one of them the way its SDK sends a key. Without any, everybody who can connect may call, so the server then
         /// listens on this machine only.
-        #[also("key", "api_keys", "tokens")]
+        #[also("key", "api_keys")]
         #[example("[\"EDGEWAY_KEY\"]")]
         pub keys: Vec<SecretName>,
-        /// Whether a caller must show who it is. When left out: if `keys` names any. Write `true` where all callers hold virtual
-        /// keys; see [identity.md](identity.md).
+        /// Whether a caller must show who it is. When left out: if `keys` or `issuers` name any. Write `true` where all callers hold
+        /// virtual keys; see [identity.md](identity.md).
         #[also("require", "enabled", "mandatory")]
         pub required: Option<bool>,
         /// How soon a running gateway notices that a virtual key was changed or revoked.
@@ -161,6 +162,9 @@ section! {
         /// How long virtual keys that were in use stay good while the store that holds them does not answer.
         #[also("stale", "stale_if_error")]
         pub grace: Period = "5m",
+        /// Issuers whose tokens (JWT) are good here as well, by name; see [tokens.md](tokens.md).
+        #[also("issuer", "jwt", "oidc", "tokens", "providers")]
+        pub issuers: Named<IssuerSection>,
     }
 }
 

@@ -41,7 +41,7 @@
 //! | `source.rs`, `node.rs`, `origin.rs`, `path.rs` | texts as trees whose values know their place |
 //! | `layer.rs`, `environment.rs`, `leaf.rs` | laying trees over each other, and what came of it |
 //! | `versions.rs` | documents in the gateway's stores, by version |
-//! | `document.rs`, `limiting.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs`, `store.rs` | the fields, and how each is read |
+//! | `document.rs`, `issuer.rs`, `limiting.rs`, `shape.rs`, `word.rs`, `duration.rs`, `size.rs`, `secret_name.rs`, `store.rs` | the fields, and how each is read |
 //! | `alternative.rs`, `check/`, `target.rs`, `address.rs` | contradictions |
 //! | `row.rs`, `compile.rs`, `resolve.rs`, `hints.rs` | the meaning |
 //! | `diagnostic.rs` | what is wrong |
@@ -56,6 +56,7 @@ mod document;
 mod duration;
 mod environment;
 mod hints;
+mod issuer;
 mod layer;
 mod leaf;
 mod limiting;
@@ -97,6 +98,7 @@ pub use document::{
 };
 pub use duration::Period;
 pub use hints::Hints;
+pub use issuer::{Issuer, IssuerSection, KeySource, Told};
 pub use layer::{Layer, Layers};
 pub use leaf::{Change, Leaf, changes};
 pub use limiting::{AdmissionSection, AlertsSection, BudgetSection, LimitSection, Several};
@@ -130,6 +132,8 @@ pub struct Config {
     pub auth_refresh: std::time::Duration,
     /// How old it may be while the store does not answer.
     pub auth_grace: std::time::Duration,
+    /// Whose tokens are good, in order of appearance.
+    pub issuers: Vec<Arc<Issuer>>,
     /// Names of the secrets that hold the administrators' keys.
     pub admin_keys: Vec<String>,
     /// Name of the secret with which the first administrator is made.

@@ -25,6 +25,7 @@ mod presented;
 mod reach;
 mod recent;
 mod secrets;
+pub mod token;
 
 use std::net::IpAddr;
 

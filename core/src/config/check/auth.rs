@@ -20,10 +20,14 @@ pub(super) fn auth(document: &Document, report: &mut Report<'_>) {
     if auth.grace.0 > LONGEST_GRACE {
         report.error(&at.key("grace"), format!("{} is longer than a day", auth.grace), "write at most \"24h\"");
     }
-    let named = !auth.keys.is_empty() || report.layers().is_filled(&at.key("keys"));
+    let keys = !auth.keys.is_empty() || report.layers().is_filled(&at.key("keys"));
+    let named = keys || auth.issuers.names().next().is_some();
     if auth.required == Some(false) && named {
-        let help = "remove this line, or empty `auth.keys`";
-        report.error(&at.key("required"), "`auth.keys` names keys, so callers must show one", help);
+        let (what, help) = match keys {
+            true => ("`auth.keys` names keys, so callers must show one", "remove this line, or empty `auth.keys`"),
+            false => ("`auth.issuers` names issuers, so callers must show a token", "remove this line, or the issuers"),
+        };
+        report.error(&at.key("required"), what, help);
     }
     let open = !named && auth.required != Some(true);
     for (name, _) in document.routes.iter().filter(|(_, route)| open && route.anonymous == Some(true)) {

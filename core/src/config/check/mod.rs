@@ -5,6 +5,7 @@
 //! | `server.rs` | listening, TLS, time and size limits |
 //! | `auth.rs` | who must show a key, and how long what is known of one is good |
 //! | `provider.rs` | addresses, headers, names, prefixes |
+//! | `issuer.rs` | whose tokens are good, and for whom |
 //! | `route.rs` | aliases, targets, patterns |
 //! | `limit.rs` | limits, budgets, alerts |
 //! | `price.rs` | prices of models |
@@ -13,6 +14,7 @@
 //! Looks at the document alone; what depends on the platform (which secrets are set) is [`super::compile()`]'s.
 
 mod auth;
+mod issuer;
 mod limit;
 mod price;
 mod provider;
@@ -39,6 +41,7 @@ pub(super) fn document(document: &Document, rows: &[Provider], report: &mut Repo
     auth::auth(document, report);
     stored::usage(&document.usage, report);
     stored::server(report);
+    issuer::issuers(document, report);
     provider::providers(document, rows, report);
     route::models(document, rows, report);
     route::routes(document, rows, report);
