@@ -131,7 +131,8 @@ pub struct Record {
 /// Something that happened to the gateway itself: who changed its configuration, which version it serves, and why not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notice {
-    /// What happened: `config_pushed`, `config_rolled_back`, `config_served`, `config_refused`, `config_unreadable`.
+    /// What happened: `config_pushed`, `config_rolled_back`, `config_served`, `config_refused`, `config_unreadable`,
+    /// `budget_alert`, `alert_undelivered`.
     pub event: &'static str,
     /// When.
     pub at: Timestamp,

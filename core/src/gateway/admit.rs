@@ -47,8 +47,8 @@ impl Asked<'_> {
             return Ok(());
         }
         let longest = plan.candidates.iter().fold(ASIDE, |sum, candidate| sum.saturating_add(candidate.timeouts.total));
-        let admission = limiter.prepare(quotas, need(), longest.min(LONGEST), config.instances);
-        let admission = settlement.admitting(limiter.clone(), admission);
+        let admission = Arc::new(limiter.prepare(quotas, need(), longest.min(LONGEST), config.instances));
+        settlement.admitting(limiter.clone(), admission.clone());
         let admitted = limiter.admit(&admission).await;
         if caller.informed {
             let dialect = settlement.dialect().unwrap_or(DialectId::OpenAiChat);

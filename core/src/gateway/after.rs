@@ -42,13 +42,23 @@ pub(super) async fn after(books: Books, clock: Arc<dyn Clock>, mut told: Unbound
         Some(Told::Ended(record)) => (Some(record), None),
         None => (None, None),
     };
-    if let Some((limiter, admission)) = held {
-        limiter.settle(&admission, record.as_deref().map(spent).unwrap_or_default()).await;
+    let Some((limiter, admission)) = held else { return books.keep(record).await };
+    let spent = record.as_deref().map(spent).unwrap_or_default();
+    let request = record.as_ref().map(|record| record.id.clone()).unwrap_or_default();
+    let settled = limiter.settle(&admission, spent).await;
+    books.keep(record).await;
+    if !settled.is_empty() {
+        limiter.alert(&settled, books.live.config().webhook.as_ref(), &request).await;
     }
-    if let Some(record) = record {
-        let kept = books.usage.keep(books.live.config().usage, &record);
-        // The sink owns its retries; there is nobody left to tell.
-        let (_, ()) = join(books.events.append(Event::Request(record)), kept).await;
+}
+
+impl Books {
+    async fn keep(&self, record: Option<Box<Record>>) {
+        if let Some(record) = record {
+            let kept = self.usage.keep(self.live.config().usage, &record);
+            // The sink owns its retries; there is nobody left to tell.
+            let (_, ()) = join(self.events.append(Event::Request(record)), kept).await;
+        }
     }
 }
 

@@ -145,12 +145,10 @@ impl Settlement {
     }
 
     /// What is about to be reserved: whoever settles knows it from here on, however the request ends.
-    pub(super) fn admitting(&mut self, limiter: Arc<Limiter>, admission: Admission) -> Arc<Admission> {
-        let admission = Arc::new(admission);
+    pub(super) fn admitting(&mut self, limiter: Arc<Limiter>, admission: Arc<Admission>) {
         if let Some(sender) = &self.sender {
-            let _ = sender.unbounded_send(Told::Admitting(limiter, admission.clone()));
+            let _ = sender.unbounded_send(Told::Admitting(limiter, admission));
         }
-        admission
     }
 
     /// What the response says of limits and budgets.

@@ -20,12 +20,14 @@ use std::time::Duration;
 use futures_util::future::{Either, join_all, select};
 
 use super::admission::{Admission, Charge, Held, Left, Need, Place};
+use super::alert::Alarm;
 use super::leases::{Errand, Leases, Taken};
 use super::rule::{Amount, Measure, Quota};
 use super::spec::{Away, Mode, UnknownPrice};
 use crate::cell::allowance::{self, Allowance, Hold, Reserve, Settle, Terms};
 use crate::cell::concurrency::{self, Concurrency};
 use crate::cell::{self, Program};
+use crate::config::Webhook;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ports::memory::MemoryCells;
 use crate::ports::{CellStore, Clock, Entropy, Ports, Timestamp};
@@ -52,6 +54,7 @@ pub struct Limiter {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     leases: Mutex<Leases>,
+    alarm: Alarm,
 }
 
 /// What a request really took.
@@ -103,6 +106,8 @@ pub struct Settled {
     pub spent: u64,
     /// What was allowed on top.
     pub credit: u64,
+    /// Whether it refused a request, and what is spent is the reason.
+    pub stopped: bool,
 }
 
 impl Limiter {
@@ -110,7 +115,7 @@ impl Limiter {
     pub fn new(ports: &Ports) -> Self {
         let (clock, entropy) = (ports.clock.clone(), ports.entropy.clone());
         let here = MemoryCells::new(clock.clone(), LOCAL_BYTES);
-        Self { cells: ports.cells.clone(), here, clock, entropy, leases: Mutex::default() }
+        Self { cells: ports.cells.clone(), here, clock, entropy, leases: Mutex::default(), alarm: Alarm::new(ports.clone()) }
     }
 
     /// Says what will be reserved, and reserves nothing. `ttl` is the longest that the request can last; `instances` is among
@@ -344,10 +349,14 @@ impl Limiter {
         let quota = &charge.quota;
         let actual = if admitted { spent.of(quota.measure) } else { 0 };
         let place = match charge.take() {
+            Held::Nothing if quota.measure == Measure::Cost && !admitted => return self.stopped(charge).await,
             Held::Nothing | Held::Counted => return None,
             Held::Leased(ticket) => {
                 self.leases().settle(&quota.cell, ticket, actual);
-                return None;
+                // As of the last slice: what is in slices counts as spent, which is at most a fortieth too early.
+                let left = charge.left().filter(|_| quota.measure == Measure::Cost)?;
+                let spent = quota.terms()?.limit.saturating_sub(left.remaining);
+                return Some(Settled { quota: quota.clone(), spent, credit: 0, stopped: false });
             }
             Held::Asked(place) | Held::Open(place) => place,
         };
@@ -365,11 +374,34 @@ impl Limiter {
                 match self.insist::<Allowance>(cells, charge, &settle).await? {
                     allowance::Reply::Settled { charged, reserved, credit } if place == Place::Shared => {
                         let spent = charged.saturating_sub(reserved);
-                        Some(Settled { quota: quota.clone(), spent, credit })
+                        Some(Settled { quota: quota.clone(), spent, credit, stopped: false })
                     }
                     _ => None,
                 }
             }
+        }
+    }
+
+    /// Whether a budget that refused a request is spent, and not only reserved; asked until that has been told.
+    async fn stopped(&self, charge: &Charge) -> Option<Settled> {
+        let (Some(left), Some(terms), Some(cells)) = (charge.left(), charge.quota.terms(), &self.cells) else { return None };
+        let told = self.alarm.told(&charge.quota.cell, terms.window.bucket(self.clock.now()));
+        if left.remaining >= charge.amount || told >= 100 {
+            return None;
+        }
+        let look = allowance::Command::Look(terms);
+        match self.within::<Allowance>(&**cells, charge, &look).await.ok()? {
+            allowance::Reply::Standing { charged, credit, open: 0, .. } => {
+                Some(Settled { quota: charge.quota.clone(), spent: charged, credit, stopped: true })
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells of the budgets that have reached a threshold.
+    pub async fn alert(&self, settled: &[Settled], webhook: Option<&Webhook>, request: &str) {
+        for settled in settled {
+            self.alarm.look(settled, webhook, request).await;
         }
     }
 

@@ -6,11 +6,13 @@
 //! | `rule.rs` | which of them hold for a request, and in which cells they are counted |
 //! | `admission.rs` | what one request holds of them |
 //! | `limiter.rs` | admission and settlement |
+//! | `alert.rs` | who is told that a budget runs out |
 //! | `headers.rs` | what responses say of them |
 //! | `leases.rs` | slices from which an instance admits without asking |
 //! | `standing.rs` | how they stand, top-ups and resets, for the administration |
 
 mod admission;
+mod alert;
 mod headers;
 mod leases;
 mod limiter;
