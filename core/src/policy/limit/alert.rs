@@ -19,7 +19,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use sha2::{Digest, Sha256};
 
-use super::limiter::{Settled, date};
+use super::limiter::Settled;
+use super::refusal::date;
 use super::rule::{Amount, Quota};
 use crate::body::Body;
 use crate::cell::allowance::{self, Allowance, Hold, LONGEST, Reserve, Terms};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::admission::{Admission, Left};
-use super::limiter::date;
+use super::refusal::date;
 use super::rule::{Amount, Measure, Quota};
 use crate::dialect::DialectId;
 use crate::ports::Timestamp;
