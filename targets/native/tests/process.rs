@@ -16,6 +16,8 @@ use support::*;
 
 #[path = "process/config.rs"]
 mod config;
+#[path = "process/identity.rs"]
+mod identity;
 
 /// An empty folder to run in.
 struct Folder(PathBuf);

@@ -146,7 +146,7 @@ fn what_cannot_be_done_says_why() {
 }
 
 /// The fenced blocks of a document, in order: language and text.
-fn blocks(markdown: &str) -> Vec<(&str, &str)> {
+pub(super) fn blocks(markdown: &str) -> Vec<(&str, &str)> {
     let fenced = markdown.split("```").skip(1).step_by(2);
     fenced.filter_map(|block| block.split_once('\n')).collect()
 }
