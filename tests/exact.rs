@@ -143,7 +143,7 @@ fn admin(fleet: &Fleet, method: &'static str, path: &str, body: Value) -> Result
 /// A new key with these limits and budgets.
 fn key(fleet: &Fleet, spec: Value) -> Result<String, String> {
     let created = admin(fleet, "POST", "/admin/v1/tenants/t/keys", spec)?;
-    let secret = created.json()["secret"].as_str().map(str::to_owned);
+    let secret = created.json()["key"].as_str().map(str::to_owned);
     secret.ok_or_else(|| format!("a key is not created: {}", shown(&created)))
 }
 
