@@ -48,7 +48,6 @@ impl Answer {
     }
 
     /// A text of a media type.
-    #[allow(dead_code, reason = "for exports, which come next")]
     pub(crate) fn text(kind: &'static str, text: String) -> Self {
         Self { content: Content::Text { kind, text }, ..Self::json(Value::Null) }
     }

@@ -15,9 +15,11 @@
 //! | `tenants.rs`, `teams.rs`, `applications.rs`, `users.rs`, `roles.rs`, `keys.rs` | the kinds of objects |
 //! | `once.rs` | that a request which is sent again happens once |
 //! | `bootstrap.rs` | the first owner, and the operator's own keys |
+//! | `standings.rs` | how limits and budgets stand |
 //! | `config.rs` | the stored configuration |
 //! | `whoami.rs` | who is asking |
 //! | `usage.rs` | what requests took |
+//! | `openapi.rs` | the API's document |
 //!
 //! Invariants: no answer holds a secret but that of a key in the moment in which it is made; a change is acknowledged after
 //! it is on record; nobody who has not seen the current version replaces it; no tenant's administrator sees another tenant's
@@ -33,10 +35,12 @@ mod grant;
 mod keys;
 mod kind;
 mod once;
+mod openapi;
 mod problem;
 mod resource;
 mod roles;
 mod route;
+mod standings;
 mod teams;
 mod tenants;
 mod usage;

@@ -93,6 +93,19 @@ pub(super) async fn work(desk: &Desk<'_>, route: &Route, asked: &Asked<'_>) -> R
     answer
 }
 
+/// A number for a change, the same when the same `POST` is sent again under its key; random without one.
+pub(super) fn seed(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<u64, Problem> {
+    let Some(key) = key(asked)? else { return Ok(desk.live.ports().entropy.u64()) };
+    let digits = &named(desk, key)[..16];
+    Ok(u64::from_str_radix(digits, 16).unwrap_or_default())
+}
+
+/// A key among all authors' keys.
+fn named(desk: &Desk<'_>, key: &[u8]) -> String {
+    let tenant = desk.caller.tenant.as_ref().map_or("", |tenant| tenant.as_str());
+    hash(&[desk.by.as_bytes(), tenant.as_bytes(), key])
+}
+
 /// An answer too large to keep is kept without its body. It is given even when nothing can be kept.
 async fn keep(objects: &Objects, id: &str, once: &Once, version: u64) {
     if objects.replace(None, id, once, Some(version)).await.is_err() {

@@ -25,9 +25,11 @@ pub(super) static RESOURCES: &[&[Route]] = &[
     super::roles::ROUTES,
     super::keys::ROUTES,
     super::bootstrap::ROUTES,
+    super::standings::ROUTES,
     super::config::ROUTES,
     super::whoami::ROUTES,
     super::usage::ROUTES,
+    super::openapi::ROUTES,
 ];
 
 /// Every row.

@@ -10,6 +10,7 @@ use crate::ports::Timestamp;
 
 /// An application of a tenant: a program that calls models, with as many keys as it has deployments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Application {
     /// Its name for people.

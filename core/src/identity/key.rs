@@ -31,6 +31,7 @@ pub struct Key {
 
 /// What a key is good for, as whoever makes it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Terms {
     /// Its name for people.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that a role can allow. Its name is what custom roles list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Permission {
     /// Call models.
     #[serde(rename = "invoke")]

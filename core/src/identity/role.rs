@@ -24,6 +24,7 @@ use crate::ports::Timestamp;
 
 /// A role that an operator or a tenant made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Role {
     /// Its name for people.

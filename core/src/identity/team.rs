@@ -9,6 +9,7 @@ use crate::ports::Timestamp;
 
 /// A team of a tenant: people and programs that share limits and budgets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Team {
     /// Its name for people.

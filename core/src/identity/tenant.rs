@@ -9,6 +9,7 @@ use crate::ports::Timestamp;
 
 /// A tenant: a customer, a department, a product. Nobody of one tenant sees or reaches another's objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Tenant {
     /// Its name for people.

@@ -9,6 +9,7 @@ use crate::ports::Timestamp;
 
 /// A person. Keys and tokens may act in its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct User {
     /// Its name for people.

@@ -6,5 +6,6 @@ mod faults;
 mod life;
 mod objects;
 mod once;
+mod standings;
 mod tenancy;
 mod world;

@@ -33,6 +33,7 @@ pub enum Unit {
 
 /// Limits on one scope. An empty list: no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Requests.
@@ -58,6 +59,7 @@ pub struct Limits {
 
 /// Who admits requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// One authority for each request: never over.
@@ -69,6 +71,7 @@ pub enum Mode {
 
 /// What happens while the store is away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Away {
     /// Requests pass.
@@ -82,6 +85,7 @@ pub enum Away {
 
 /// A budget: so much money in a span.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// How much, above zero.
@@ -104,6 +108,7 @@ pub struct Budget {
 
 /// A calendar span in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
     /// A day.
@@ -118,6 +123,7 @@ pub enum Span {
 
 /// What happens to requests whose price nobody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownPrice {
     /// They are refused.
