@@ -4,10 +4,12 @@
 //! what was admitted is counted at the provider. Nothing is timed: every limit here is for a day or for good.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types, reason = "a test runner prints")]
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use edgeway_tests::driver::Launcher;
+use edgeway_tests::driver::{Folder, Launcher};
 use edgeway_tests::fleet::{Answered, Ask, Fleet};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
@@ -39,14 +41,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    type Check = fn(&Fleet) -> Result<(), String>;
-    let checks: [(&str, Check); 5] = [
+    type Check = fn(&mut Fleet) -> Result<(), String>;
+    let mut checks: Vec<(&str, Check)> = vec![
         ("rate_strict", |fleet| rates(fleet, "strict")),
         ("rate_leased", |fleet| rates(fleet, "leased")),
-        ("budget", budget),
-        ("unused_reserve", unused_reserve),
-        ("concurrency", concurrency),
+        ("budget", |fleet| budget(fleet)),
+        ("unused_reserve", |fleet| unused_reserve(fleet)),
+        ("concurrency", |fleet| concurrency(fleet)),
     ];
+    if launcher.target == "native" {
+        checks.push(("kills", kills));
+    }
     let trials = checks.into_iter().map(|(name, check)| {
         let launcher = launcher.clone();
         Trial::test(format!("{}::exact/{name}", launcher.target), move || on_a_fleet(&launcher, check).map_err(Failed::from))
@@ -54,14 +59,18 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials.collect()).exit_code()
 }
 
-fn on_a_fleet(launcher: &Launcher, check: fn(&Fleet) -> Result<(), String>) -> Result<(), String> {
+fn on_a_fleet(launcher: &Launcher, check: fn(&mut Fleet) -> Result<(), String>) -> Result<(), String> {
     let instances = if launcher.target == "native_redis" { 4 } else { 1 };
-    let bindings =
-        [("EDGEWAY_TEST_KEY", "unused"), ("EDGEWAY_ADMIN_KEY", ADMIN)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let fleet = Fleet::start(launcher, instances, DOCUMENT, &bindings)?;
+    let state = Folder::new()?;
+    let mut bindings =
+        vec![("EDGEWAY_TEST_KEY".to_owned(), "unused".to_owned()), ("EDGEWAY_ADMIN_KEY".to_owned(), ADMIN.to_owned())];
+    if launcher.target == "native" {
+        bindings.push(("EDGEWAY__SERVER__STORE".to_owned(), format!("file:{}", state.path().display())));
+    }
+    let mut fleet = Fleet::start(launcher, instances, DOCUMENT, &bindings)?;
     let created = admin(&fleet, "POST", "/admin/v1/tenants", json!({"id": "t"}))?;
     expect(created.status == 201, || format!("a tenant is not created: {}", shown(&created)))?;
-    check(&fleet)?;
+    check(&mut fleet)?;
     fleet.end().map(drop)
 }
 
@@ -106,16 +115,16 @@ fn unused_reserve(fleet: &Fleet) -> Result<(), String> {
     for call in 0..11 {
         let answered = fleet.ask(&chat(&key, "usage: 1 10"))?;
         expect(answered.status == 200, || format!("call {call}: {}", shown(&answered)))?;
-        std::thread::sleep(std::time::Duration::from_millis(20)); // the settlement follows the answer
+        std::thread::sleep(Duration::from_millis(20)); // the settlement follows the answer
     }
     // 0.00011 are spent: 0.00009 are less than the next may take.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         let answered = fleet.ask(&chat(&key, "usage: 1 10"))?;
         if answered.status == 402 {
             return Ok(());
         }
-        expect(std::time::Instant::now() < deadline, || format!("the budget does not end: {}", shown(&answered)))?;
+        expect(Instant::now() < deadline, || format!("the budget does not end: {}", shown(&answered)))?;
     }
 }
 
@@ -129,6 +138,56 @@ fn concurrency(fleet: &Fleet) -> Result<(), String> {
         refused_well(&answers, 429)?;
     }
     expect(fleet.provider.most_at_once() <= 4, || format!("{} at once", fleet.provider.most_at_once()))
+}
+
+/// A hundred kills under load. What was seen in the usage stays there, once each; everything that was answered is charged;
+/// and what a kill leaves reserved stays charged, never more.
+fn kills(fleet: &mut Fleet) -> Result<(), String> {
+    const KILLS: u64 = 100;
+    const COST: u64 = 100_000; // nano-dollars a call
+    let key = key(fleet, json!({"budgets": [{"amount": "1000usd", "per": "total"}]}))?;
+    let (mut seen, mut answered, mut asked, mut slowest) = (BTreeSet::new(), 0_u64, 0_u64, Duration::ZERO);
+    for kill in 0..KILLS {
+        let after = Duration::from_millis(30 + kill * 37 % 120);
+        let (answers, start) = fleet.kill_during_a_storm(8, after, &chat(&key, "usage: 1 100"))?;
+        answered += answers.iter().filter(|answer| answer.status == 200).count() as u64;
+        asked += answers.len() as u64;
+        slowest = slowest.max(start);
+        if kill % 5 == 4 {
+            let now = usage(fleet)?;
+            if let Some(lost) = seen.difference(&now).next() {
+                return Err(format!("kill {kill}: the record {lost} is gone"));
+            }
+            seen = now;
+        }
+    }
+    let last = fleet.ask(&chat(&key, "usage: 1 100"))?;
+    let remaining = last.header("x-edgeway-budget-remaining").ok_or_else(|| shown(&last))?;
+    let remaining: f64 = remaining.trim_end_matches("usd").parse().map_err(|error| format!("{error}: {remaining}"))?;
+    let charged = ((1000.0 - remaining) * 1e9).round() as u64;
+    (answered, asked) = (answered + 1, asked + 1);
+    eprintln!("{KILLS} kills: {asked} asked, {answered} answered, {} recorded, slowest start {slowest:?}", seen.len());
+    expect(charged >= answered * COST, || format!("{answered} answered, but only {charged} nano-dollars charged"))?;
+    expect(charged <= asked * COST, || format!("{asked} asked, but {charged} nano-dollars charged"))
+}
+
+/// The ids of all records, each at most once.
+fn usage(fleet: &Fleet) -> Result<BTreeSet<String>, String> {
+    let mut ids = BTreeSet::new();
+    let mut path = "/admin/v1/usage?format=jsonl&tenant=t".to_owned();
+    loop {
+        let page = fleet.ask(&Ask { method: "GET", path: path.clone(), key: ADMIN.into(), body: None })?;
+        expect(page.status == 200, || format!("no usage: {}", shown(&page)))?;
+        for line in String::from_utf8_lossy(&page.body).lines() {
+            let row: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+            let id = row["id"].as_str().unwrap_or_default().to_owned();
+            expect(ids.insert(id), || format!("twice: {line}"))?;
+        }
+        match page.header("link").and_then(|link| link.split(['<', '>']).nth(1)) {
+            Some(next) => path = next.to_owned(),
+            None => return Ok(ids),
+        }
+    }
 }
 
 fn chat(key: &str, content: &str) -> Ask {

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -17,6 +18,9 @@ use crate::http1::Connection;
 /// Gateways with one configuration and one state.
 pub struct Fleet {
     members: Vec<Launched>,
+    launcher: Launcher,
+    document: String,
+    bindings: Vec<(String, String)>,
     /// The provider of all of them.
     pub provider: Provider,
 }
@@ -56,7 +60,51 @@ impl Fleet {
             *value = value.replace("{{unique}}", &shared);
         }
         let members = (0..instances).map(|_| launcher.launch(&document, bindings)).collect::<Result<_, _>>()?;
-        Ok(Self { members, provider })
+        Ok(Self { members, launcher, document, bindings: bindings.to_vec(), provider })
+    }
+
+    /// Kills all of them while a crowd asks (`kill -9`), and starts as many again; what was answered until then, and how
+    /// long the slowest took from its start to `/ready`.
+    pub fn kill_during_a_storm(
+        &mut self,
+        clients: usize,
+        after: Duration,
+        request: &Ask,
+    ) -> Result<(Vec<Answered>, Duration), String> {
+        let (addresses, count) = (self.addresses(), self.members.len());
+        let over = AtomicBool::new(false);
+        let members = &mut self.members;
+        let answers = thread::scope(|scope| {
+            let crowd: Vec<_> = (0..clients)
+                .map(|client| {
+                    let (over, address) = (&over, addresses[client % addresses.len()]);
+                    scope.spawn(move || {
+                        let (mut answers, mut connection) = (Vec::new(), None);
+                        // A connection that breaks is the kill.
+                        while !over.load(Ordering::Relaxed) && answers.last().is_none_or(|last: &Answered| last.status != 0) {
+                            answers.push(once(&mut connection, address, request));
+                        }
+                        answers
+                    })
+                })
+                .collect();
+            thread::sleep(after);
+            members.clear(); // a drop kills
+            over.store(true, Ordering::Relaxed);
+            crowd.into_iter().flat_map(|client| client.join().unwrap_or_default()).collect()
+        });
+        let mut slowest = Duration::ZERO;
+        for _ in 0..count {
+            let started = Instant::now();
+            self.members.push(self.launcher.launch(&self.document, &self.bindings)?);
+            let ask = Ask { method: "GET", path: "/ready".into(), key: String::new(), body: None };
+            let ready = connect(self.members[self.members.len() - 1].address).and_then(|mut client| client.ask(&ask));
+            if ready.map_err(|error| error.to_string())?.status != 200 {
+                return Err("a gateway that was started again is not ready".into());
+            }
+            slowest = slowest.max(started.elapsed());
+        }
+        Ok((answers, slowest))
     }
 
     /// Where the gateways listen.

@@ -85,7 +85,7 @@ impl Launcher {
         forward(child.stdout.take(), said.clone());
         forward(child.stderr.take(), said);
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut launched = Launched { child, lines, talk: String::new(), address: unknown, folder };
+        let mut launched = Launched { child, lines, talk: String::new(), address: unknown, _folder: folder };
         launched.address = launched.listening()?;
         Ok(launched)
     }
@@ -100,7 +100,7 @@ pub struct Launched {
     talk: String,
     /// Where it listens.
     pub address: SocketAddr,
-    folder: Folder,
+    _folder: Folder,
 }
 
 impl Launched {
@@ -176,7 +176,12 @@ impl Drop for Launched {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder.0);
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -227,16 +232,22 @@ fn binary() -> Result<PathBuf, String> {
     Ok(profile.join("edgeway"))
 }
 
-/// A folder of its own, for the configuration and whatever the server writes.
-struct Folder(PathBuf);
+/// A folder of its own, for the configuration and whatever the server writes. Removed when dropped.
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Result<Self, String> {
+    /// A new one.
+    pub fn new() -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("edgeway-case-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// Its name, which no other has.

@@ -8,7 +8,7 @@ mod launcher;
 mod process;
 
 pub use in_process::InProcess;
-pub use launcher::{Launched, Launcher};
+pub use launcher::{Folder, Launched, Launcher};
 pub use process::Process;
 
 use serde_json::Value;
