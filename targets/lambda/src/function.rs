@@ -83,7 +83,8 @@ impl Function {
 
     async fn stream(&self, handled: Handled, until: Instant, dialect: DialectId) -> Reply {
         let mut settlement = Settlement::new(handled.after, until, &self.unsettled);
-        match timeout_at(until, AssertUnwindSafe(handled.response).catch_unwind()).await {
+        let answer = settlement.beside(AssertUnwindSafe(handled.response).catch_unwind());
+        match timeout_at(until, answer).await {
             Ok(Ok(response)) => reply::streamed(response, settlement),
             failed => {
                 let error = failure(failed.err());
@@ -109,7 +110,8 @@ impl Function {
             })?;
             Ok(Response::from_parts(parts, body))
         };
-        let answered = match timeout_at(until, AssertUnwindSafe(answer).catch_unwind()).await {
+        let answer = settlement.beside(AssertUnwindSafe(answer).catch_unwind());
+        let answered = match timeout_at(until, answer).await {
             Ok(Ok(answered)) => answered,
             failed => Err(failure(failed.err())),
         };
@@ -205,6 +207,16 @@ impl Settlement {
             self.after = None;
         }
         Poll::Ready(())
+    }
+
+    /// Does `work`, and beside it what a request that lasts needs: its slots are renewed.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|cx| {
+            let _ = self.poll(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
     }
 
     async fn finish(&mut self) {

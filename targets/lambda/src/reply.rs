@@ -137,14 +137,19 @@ impl Stream for Sending {
                 this.body = Body::Empty;
                 return Poll::Ready(Some(Ok(bytes)));
             }
-            Body::Stream(stream) => match ready!(stream.as_mut().poll_next(cx)) {
-                Some(Ok(piece)) => return Poll::Ready(Some(Ok(piece))),
+            Body::Stream(stream) => match stream.as_mut().poll_next(cx) {
+                Poll::Pending => {
+                    // What a request that lasts needs: its slots are renewed.
+                    let _ = this.settlement.poll(cx);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
                 // Core tells a caller of a failure in the caller's protocol. What is left here breaks the answer off, visibly.
-                Some(Err(error)) => {
+                Poll::Ready(Some(Err(error))) => {
                     this.body = Body::Empty;
                     return Poll::Ready(Some(Err(error)));
                 }
-                None => this.body = Body::Empty,
+                Poll::Ready(None) => this.body = Body::Empty,
             },
         }
         ready!(this.settlement.poll(cx));
