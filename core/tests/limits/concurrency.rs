@@ -146,3 +146,14 @@ fn a_slot_is_renewed_while_its_request_lasts_and_expires_with_its_instance() {
     assert!(!refused(&world));
     drop(answer);
 }
+
+#[test]
+fn an_instance_that_ends_gives_its_slices_back() {
+    let limits = "[admission]\ninstances = 1\n[limits.all]\nrequests = \"4000/day\"\nmode = \"leased\"\n";
+    let world = world(2, limits, |_| completion(3, 2));
+    assert_eq!(finish(world.send(0, chat("alice", &hi()))).status(), StatusCode::OK);
+    finish(world.instances[0].close());
+    let answer = finish(world.send(1, chat("alice", &hi())));
+    let left = crate::world::header(&answer, "x-ratelimit-remaining-requests");
+    assert_eq!(left, Some("3899"), "all but one request, and the slice of the other instance");
+}

@@ -79,8 +79,10 @@ fn serve(arguments: &Arguments, file: Option<PathBuf>, output: &Output) -> Resul
     let (runtime, signals) = listen_for_signals()?;
     banner::say(&config, file.as_deref(), &stores.name, server.address(), output);
     let delay = config.server.drain_delay;
-    wait_for_signals(runtime, signals, Leave { gateway, drain: server.drain(), delay }, output);
+    wait_for_signals(runtime, signals, Leave { gateway: gateway.clone(), drain: server.drain(), delay }, output);
     server.stop();
+    // What cannot be given back stays charged until it is forgotten.
+    let _ = configuration::wait(gateway.close());
     stores.close();
     log.close();
     Ok(())
