@@ -24,7 +24,7 @@ pub(super) fn say(config: &Config, file: Option<&Path>, store: &str, address: So
             "version": version,
             "url": url,
             "providers": on,
-            "authentication": !config.auth_keys.is_empty(),
+            "authentication": config.auth_required,
             "store": store,
             "config": file.map(|path| path.display().to_string()),
         });
@@ -66,6 +66,7 @@ fn names(on: &[&str]) -> String {
 
 fn authentication(config: &Config) -> String {
     match config.auth_keys.len() {
+        0 if config.auth_required => "callers need a virtual key".to_owned(),
         0 => "no authentication configured: loopback only".to_owned(),
         1 => "callers need the gateway's key".to_owned(),
         keys => format!("callers need one of {keys} keys"),

@@ -57,3 +57,42 @@ fn the_guide_to_identity_shows_what_happens() {
         assert!(!log.iter().any(|line| line.contains(value.as_str())), "{name} is in the log");
     }
 }
+
+/// A request with a JSON body and a key.
+fn asked(gateway: &Gateway, line: &str, key: &str, body: &str) -> Value {
+    let head = format!("{line} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json");
+    gateway.client().send(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())).answer().json()
+}
+
+#[test]
+fn a_revoked_key_is_refused_by_every_instance_within_two_seconds() {
+    let redis = support::redis::Redis::start(&[]);
+    let file =
+        format!("[auth]\nrequired = true\n[admin]\nkeys = [\"ADMIN\"]\n[server]\nstore = \"{}\"\n", redis.store("identity"));
+    let instance = || {
+        let folder = Folder::new();
+        folder.write("edgeway.toml", &file);
+        Gateway::start_with(folder, &[], &[("ADMIN", "the-administrators-key")])
+    };
+    let instances = [instance(), instance(), instance(), instance()];
+    let admin = |line: &str, body: &str| asked(&instances[0], line, "the-administrators-key", body);
+    assert_eq!(admin("POST /admin/v1/tenants", r#"{"id": "acme"}"#)["id"], "acme");
+    let chat = r#"{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello"}]}"#;
+    let good = |gateway: &Gateway, key: &str| {
+        let answer = asked(gateway, "POST /v1/chat/completions", key, chat);
+        assert!(answer["error"].is_null() || answer["error"]["code"] == "invalid_api_key", "{answer}");
+        answer["error"].is_null()
+    };
+    for _ in 0..5 {
+        let made = admin("POST /admin/v1/tenants/acme/keys", "{}");
+        let (id, key) = (made["id"].as_str().expect("an id"), made["key"].as_str().expect("a key"));
+        assert!(instances.iter().all(|gateway| good(gateway, key)), "a new key is good everywhere at once");
+        assert!(!admin(&format!("POST /admin/v1/tenants/acme/keys/{id}/revoke"), "")["revoked"].is_null());
+        let revoked = std::time::Instant::now();
+        assert!(!good(&instances[0], key), "where it was revoked it is refused at once");
+        // Asked all the time, as a key in use is: nothing may make it last longer.
+        while instances.iter().any(|gateway| good(gateway, key)) {
+            assert!(revoked.elapsed() < std::time::Duration::from_secs(2), "it is good for longer than two seconds");
+        }
+    }
+}
