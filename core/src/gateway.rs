@@ -41,7 +41,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join};
 use http::{HeaderValue, Response, header, request::Parts};
 
-use crate::admin::{Answer, Asked, Desk};
+use crate::admin::{Answer, Asked, Desk, record};
 use crate::body::{Body, too_large};
 use crate::config::{self, Availability, Config, Diagnostic, Loaded, Target};
 use crate::dialect::DialectId;
@@ -204,7 +204,16 @@ struct Request<'a> {
 impl Request<'_> {
     async fn walk(&mut self, endpoint: &Endpoint, body: Body) -> Result<Response<Body>> {
         self.settlement.resolved(endpoint);
-        let caller = self.identify(endpoint).await?;
+        let caller = match self.identify(endpoint).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                if let Operation::Admin(route) = endpoint.operation {
+                    let (live, id) = (&self.gateway.live, self.settlement.id());
+                    record::stranger(live, route, self.parts, self.peer, id, &error).await;
+                }
+                return Err(error);
+            }
+        };
         match endpoint.operation {
             Operation::Health => Ok(listing::health(&mut self.settlement)),
             Operation::Ready => Ok(listing::ready(self.gateway.draining.load(Ordering::Relaxed), &mut self.settlement)),

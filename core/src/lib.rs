@@ -21,6 +21,7 @@
 //! | [`unserved`] | what an adapter answers when there is no gateway to ask |
 //! | [`usage`] | what requests took, as every platform logs it |
 //! | [`admin`] | what an operator can ask of a running gateway, and change |
+//! | [`audit`] | who did what, in a trail that shows tampering |
 //! | [`config`] | the document, its layers, its diagnostics, the compiled snapshot |
 //! | [`error`] | kinds, and the one table from kind to status, blame and retry |
 //!
@@ -29,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod audit;
 pub mod body;
 pub mod cell;
 pub mod chat;

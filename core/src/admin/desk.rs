@@ -33,25 +33,37 @@ impl<'a> Desk<'a> {
 
     /// Does what a row says, for whom it is for.
     pub(crate) async fn answer(&self, route: &Route, asked: &Asked<'_>) -> Result<Answer, Problem> {
-        if let Requires::Holds(permission) = route.requires
-            && !self.caller.permissions.holds(permission)
-        {
-            return Err(denied(format!("it needs `{permission}`, and nobody can ask for more than they hold")));
+        if let Err(problem) = self.admits(route, asked).await {
+            self.turned_away(route, asked, &problem).await;
+            return Err(problem);
         }
-        match (route.reach, &self.caller.tenant) {
-            (Reach::Operator, Some(_)) => return Err(denied("it is the operator's".to_owned())),
-            (Reach::Tenant, Some(own)) if asked.named.tenant.as_ref() != Some(own) => return Err(nothing_here()),
-            (Reach::Tenant, _) => self.has_tenant(asked).await?,
-            _ => {}
-        }
-        let answer =
-            if route.method == Method::POST { once::work(self, route, asked).await? } else { (route.work)(self, asked).await? };
+        let answer = self.work(route, asked).await?;
         Ok(match answer.tag() {
             Some(tag) if route.safe() && asked.has(&tag) => {
                 Answer { status: StatusCode::NOT_MODIFIED, version: answer.version, ..Answer::nothing() }
             }
             _ => answer,
         })
+    }
+
+    /// Does a row's work, once if its author says so.
+    pub(super) async fn run(&self, route: &Route, asked: &Asked<'_>) -> Result<Answer, Problem> {
+        if route.method == Method::POST { once::work(self, route, asked).await } else { (route.work)(self, asked).await }
+    }
+
+    /// Whether whoever asks may, and there is something to ask about.
+    async fn admits(&self, route: &Route, asked: &Asked<'_>) -> Result<(), Problem> {
+        if let Requires::Holds(permission) = route.requires
+            && !self.caller.permissions.holds(permission)
+        {
+            return Err(denied(format!("it needs `{permission}`, and nobody can ask for more than they hold")));
+        }
+        match (route.reach, &self.caller.tenant) {
+            (Reach::Operator, Some(_)) => Err(denied("it is the operator's".to_owned())),
+            (Reach::Tenant, Some(own)) if asked.named.tenant.as_ref() != Some(own) => Err(nothing_here()),
+            (Reach::Tenant, _) => self.has_tenant(asked).await,
+            _ => Ok(()),
+        }
     }
 
     /// What is in a tenant that is not there is not there either.

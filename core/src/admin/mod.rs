@@ -16,6 +16,8 @@
 //! | `once.rs` | that a request which is sent again happens once |
 //! | `bootstrap.rs` | the first owner, and the operator's own keys |
 //! | `standings.rs` | how limits and budgets stand |
+//! | `record.rs` | what goes on record before it is done |
+//! | `audit.rs` | the audit trail |
 //! | `config.rs` | the stored configuration |
 //! | `whoami.rs` | who is asking |
 //! | `usage.rs` | what requests took |
@@ -28,6 +30,7 @@
 mod answer;
 mod applications;
 mod asked;
+mod audit;
 mod bootstrap;
 mod config;
 mod desk;
@@ -37,6 +40,7 @@ mod kind;
 mod once;
 mod openapi;
 mod problem;
+pub(crate) mod record;
 mod resource;
 mod roles;
 mod route;

@@ -26,6 +26,7 @@ pub(super) static RESOURCES: &[&[Route]] = &[
     super::keys::ROUTES,
     super::bootstrap::ROUTES,
     super::standings::ROUTES,
+    super::audit::ROUTES,
     super::config::ROUTES,
     super::whoami::ROUTES,
     super::usage::ROUTES,

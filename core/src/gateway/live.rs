@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
+use crate::audit::{Denials, Trail};
 use crate::config::{self, Availability, Config, Diagnostic, Entry, Layer, Layers, Loaded, Resolved, STORED, Versions};
 use crate::error::{Error, Result};
 use crate::exchange::Notice;
@@ -36,6 +37,8 @@ pub(crate) struct Live {
     available: Availability,
     versions: Option<Versions>,
     objects: Option<Objects>,
+    trail: Option<Trail>,
+    denials: Denials,
     /// When the store was last asked; 0 before the first answer, and before patience has ended.
     asked: AtomicU64,
     state: RwLock<State>,
@@ -75,13 +78,15 @@ impl Live {
     pub(super) fn new(ports: Ports, base: Loaded, resolved: Resolved) -> Self {
         let state =
             State { config: Arc::new(resolved.config), layers: Arc::new(base.layers.clone()), serving: None, refused: None };
-        let (versions, objects) = (Versions::of(&ports), Objects::of(&ports));
+        let (versions, objects, trail) = (Versions::of(&ports), Objects::of(&ports), Trail::of(&ports));
         Self {
             ports,
             base,
             available: resolved.available,
             versions,
             objects,
+            trail,
+            denials: Denials::default(),
             asked: AtomicU64::new(0),
             state: RwLock::new(state),
         }
@@ -109,6 +114,16 @@ impl Live {
     /// Tenants, keys and the like, if the platform has cells.
     pub(crate) fn objects(&self) -> Option<&Objects> {
         self.objects.as_ref()
+    }
+
+    /// The audit trail, if the platform has stores.
+    pub(crate) fn trail(&self) -> Option<&Trail> {
+        self.trail.as_ref()
+    }
+
+    /// This instance's count of strangers at the administration's door.
+    pub(crate) fn denials(&self) -> &Denials {
+        &self.denials
     }
 
     /// What the operator should do to have stores.

@@ -165,6 +165,24 @@ fn answer(route: &Route) -> Value {
             "properties": {"of": {"type": "string"}, "items": {"type": "array", "items": reference("Standing")}},
         }),
         ("budgets_top_up" | "budgets_reset", _) => reference("Standing"),
+        ("audit_list" | "audit_of_tenant", _) => json!({
+            "type": "object", "required": ["items", "next"],
+            "properties": {
+                "items": {"type": "array", "items": reference("Entry")},
+                "next": {"type": ["string", "null"], "description": "The `after` of the next page; null on the last one."},
+                "end": {"anyOf": [reference("End"), {"type": "null"}]},
+                "broken": {"anyOf": [reference("Broken"), {"type": "null"}]},
+            },
+        }),
+        ("audit_verify", _) => json!({
+            "type": "object", "required": ["intact", "checked", "broken", "next", "end"],
+            "properties": {
+                "intact": {"type": "boolean"}, "checked": {"type": "integer"},
+                "broken": {"anyOf": [reference("Broken"), {"type": "null"}]},
+                "next": {"type": ["string", "null"], "description": "The `after` to go on with; null at the end."},
+                "end": reference("End"),
+            },
+        }),
         _ => json!({"type": "object"}),
     }
 }
@@ -209,6 +227,21 @@ fn parameters(route: &Route) -> Vec<Value> {
             let most = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": MOST_ROWS});
             all.push(query("limit", "How many records a page looks at.", most));
         }
+        ("audit_list" | "audit_of_tenant" | "audit_verify", _) => {
+            let number = || json!({"type": "integer", "minimum": 0, "maximum": u64::MAX});
+            all.push(query("after", "Behind which entry to begin: the `next` of the page before.", number()));
+            if route.name != "audit_verify" {
+                let limit = json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50});
+                all.push(query("limit", "How many entries.", limit));
+                all.push(query("by", "Only of this author.", json!({"type": "string"})));
+                all.push(query("action", "Only of this endpoint.", json!({"type": "string"})));
+                let outcome = json!({"type": "string", "enum": ["begun", "done", "failed", "denied"]});
+                all.push(query("outcome", "Only with this outcome.", outcome));
+            }
+            if route.name == "audit_list" {
+                all.push(query("tenant", "Only of this tenant.", name()));
+            }
+        }
         ("config_push" | "config_rollback", _) => {
             all.push(query("note", "Why, for the history.", json!({"type": "string", "pattern": "^[a-z ]{0,64}$"})));
             all.push(query("dry_run", "Do everything but the change.", json!({"type": "boolean"})));
@@ -243,6 +276,9 @@ fn operation(route: &Route) -> Value {
     let mut good = json!({"description": said});
     if status != "204" {
         good["content"] = content("application/json", answer(route));
+    }
+    if route.name.starts_with("audit") && route.name != "audit_verify" {
+        good["content"]["application/jsonl"] = json!({"schema": {"type": "string"}});
     }
     if route.name == "usage" {
         for kind in ["text/csv", "application/jsonl"] {
@@ -304,6 +340,29 @@ fn schemas() -> Map<String, Value> {
             "charged": amount, "remaining": amount, "open": {"type": "integer"}, "clear_after_seconds": {"type": ["number", "null"]},
         },
     }));
+    let hash = json!({"type": "string", "description": "A SHA-256.", "pattern": "^[0-9a-f]{64}$"});
+    types.keep(
+        "Entry",
+        json!({
+            "type": "object", "required": ["seq", "at", "by", "action", "object", "request", "outcome", "previous", "hash"],
+            "properties": {
+                "seq": {"type": "integer"}, "at": reference("Timestamp"), "by": {"type": "string"}, "tenant": {"type": "string"},
+                "action": {"type": "string"}, "object": {"type": "string"}, "request": {"type": "string"},
+                "address": {"type": "string"}, "outcome": {"type": "string"},
+                "detail": {"type": "object", "additionalProperties": {"type": "string"}}, "previous": hash, "hash": hash,
+            },
+        }),
+    );
+    types.keep(
+        "End",
+        json!({"type": "object", "required": ["seq", "hash"], "properties": {"seq": {"type": "integer"}, "hash": hash}}),
+    );
+    types.keep(
+        "Broken",
+        json!({
+            "type": "object", "required": ["seq", "why"], "properties": {"seq": {"type": "integer"}, "why": {"type": "string"}},
+        }),
+    );
     types.keep(
         "Problem",
         json!({
