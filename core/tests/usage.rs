@@ -314,3 +314,35 @@ fn a_question_that_is_none_says_why() {
         assert_eq!(found, status, "{query}: {body}");
     }
 }
+
+#[test]
+fn an_administrator_reads_the_catalog_page_by_page_and_what_is_stated_instead() {
+    let (memory, _) = memory();
+    memory.secrets.set("KEY", "adm1n");
+    let file = "[admin]\nkeys = [\"KEY\"]\n[models.\"openai/gpt-4o\"]\nprice = { input = \"1usd\", output = \"2usd\" }";
+    let loaded = config::load(Some(("edgeway.toml", file)), []).expect("TOML");
+    let opened = now(Gateway::open(memory.ports.clone(), loaded, Availability::default()));
+    let (gateway, _) = opened.unwrap_or_else(|found| panic!("{}", config::render(&found)));
+    let ask = |query: &str| {
+        let request = Request::get(format!("/admin/v1/prices{query}")).header("authorization", "Bearer adm1n");
+        let handled = gateway.handle(Inbound { request: request.body(Body::Empty).expect("a request"), peer: None });
+        let (parts, body) = now(handled.response).into_parts();
+        let body = now(body.collect(1 << 20)).expect("a body");
+        now(handled.after);
+        (parts.status.as_u16(), serde_json::from_slice::<serde_json::Value>(&body).expect("JSON"))
+    };
+    let (mut after, mut met) = (String::new(), Vec::new());
+    for _ in 0..20 {
+        let (status, body) = ask(&format!("?limit=100{after}"));
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(body["stated"]["openai/gpt-4o"]["input"], "1usd");
+        met.extend(body["items"].as_array().expect("a list").clone());
+        let Some(next) = body["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert!(met.len() > 250 && met.iter().filter(|entry| !entry["price"].is_null()).count() >= 150, "{}", met.len());
+    let (_, body) = ask("?provider=anthropic&model=claude-opus-4.6");
+    assert_eq!(body["items"][0]["price"]["cache_read"], "0.5usd");
+    assert_eq!((&body["items"][0]["tools"], &body["items"][0]["context"]), (&true.into(), &1_000_000.into()));
+    assert_eq!(ask("?after=x").0, 400);
+}

@@ -20,8 +20,8 @@
 //! | `audit.rs` | the audit trail |
 //! | `config.rs` | the stored configuration |
 //! | `whoami.rs` | who is asking |
-//! | `usage.rs` | what requests took |
 //! | `openapi.rs` | the API's document |
+//! | `usage.rs`, `prices.rs` | what requests took, and what models cost |
 //!
 //! Invariants: no answer holds a secret but that of a key in the moment in which it is made; a change is acknowledged after
 //! it is on record; nobody who has not seen the current version replaces it; no tenant's administrator sees another tenant's
@@ -39,6 +39,7 @@ mod keys;
 mod kind;
 mod once;
 mod openapi;
+mod prices;
 mod problem;
 pub(crate) mod record;
 mod resource;

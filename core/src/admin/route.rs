@@ -29,6 +29,7 @@ pub(super) static RESOURCES: &[&[Route]] = &[
     super::audit::ROUTES,
     super::config::ROUTES,
     super::whoami::ROUTES,
+    super::prices::ROUTES,
     super::usage::ROUTES,
     super::openapi::ROUTES,
 ];

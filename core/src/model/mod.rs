@@ -1,6 +1,6 @@
 //! What is known of models: their limits and who owns their bare names; what a request costs.
 
-mod catalog;
+pub mod catalog;
 mod price;
 
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub struct ModelLimits {
 ///
 /// What requests are charged is [`Target::price`](crate::config::Target::price), where the configuration has its say.
 pub fn price(provider: &Provider, model: &str) -> Option<Arc<Price>> {
-    let _ = model;
-    free(&provider.name).then(|| Arc::new(Price::FREE))
+    let name = provider.name.as_ref();
+    if free(name) { Some(Arc::new(Price::FREE)) } else { catalog::price(name, model).map(Arc::new) }
 }
 
 /// Whether a provider is a server of the operator's own, where models cost no money. A local proxy is none of them.

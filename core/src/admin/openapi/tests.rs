@@ -183,6 +183,15 @@ fn answer(route: &Route) -> Value {
                 "end": reference("End"),
             },
         }),
+        ("prices", _) => json!({
+            "type": "object", "required": ["version", "items", "next"],
+            "properties": {
+                "version": {"type": "string", "description": "When the catalog was last read as a whole."},
+                "items": {"type": "array", "items": {"type": "object", "required": ["model", "sold_at", "price", "source"]}},
+                "next": {"type": ["string", "null"], "description": "The `after` of the next page; null on the last one."},
+                "stated": {"type": "object", "description": "Prices that the configuration states; for the operator."},
+            },
+        }),
         _ => json!({"type": "object"}),
     }
 }
@@ -212,6 +221,20 @@ fn parameters(route: &Route) -> Vec<Value> {
             all.push(query("team", "A team of the tenant.", name()));
             all.push(query("application", "An application of the tenant.", name()));
             all.push(query("key", "A key of the tenant.", json!({"type": "string", "pattern": "^[a-z2-7]{16}$"})));
+        }
+        ("prices", _) => {
+            all.push(query(
+                "provider",
+                "Those that this provider sells.",
+                json!({"type": "string", "pattern": "^[a-z0-9-]{1,64}$"}),
+            ));
+            all.push(query(
+                "model",
+                "What their names begin with.",
+                json!({"type": "string", "pattern": "^[a-z0-9./:-]{1,64}$"}),
+            ));
+            all.push(query("limit", "How many items.", json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50})));
+            all.push(query("after", "The `next` of the page before.", json!({"type": "string", "pattern": "^[0-9]{1,4}$"})));
         }
         ("usage", _) => {
             let time = "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$";
@@ -397,7 +420,7 @@ fn generated() -> String {
     };
     let info = json!({
         "title": "Edgeway administration", "version": "1",
-        "description": "Tenants and what they are made of, limits, budgets, usage, the audit trail and the configuration of a gateway.",
+        "description": "Tenants and what they are made of, limits, budgets, prices, usage, the audit trail and the configuration of a gateway.",
     });
     let schemes = json!({"key": {"type": "http", "scheme": "bearer", "description": "A key of `admin.keys`, or a virtual key with a role."}});
     format!(
