@@ -14,6 +14,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use serde_json::Value;
 use support::*;
 
+#[path = "process/audit.rs"]
+mod audit;
 #[path = "process/config.rs"]
 mod config;
 #[path = "process/identity.rs"]

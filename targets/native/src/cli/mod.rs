@@ -1,9 +1,10 @@
-//! The command line: `edgeway [serve] | check | models | providers | init | config`.
+//! The command line: `edgeway [serve] | check | models | providers | init | config | audit`.
 //!
 //! Every command takes `--json` for machines and `--config` for the file. What a command finds goes to
 //! standard output, what it has to say about itself to standard error. Exit codes are part of the
 //! interface: 0 done, 1 it could not be done (and why is on standard error), 2 the command line is wrong.
 
+mod audit;
 mod banner;
 mod check;
 mod config;
@@ -33,6 +34,7 @@ Examples:
   edgeway providers                           which providers are on, and what the others need
   edgeway models --json                       the models that can be asked for by name, for scripts
   edgeway config push new.toml                change a running gateway; `edgeway config --help` has the rest
+  edgeway audit verify                        see that nobody has touched the record of who did what
 
 Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong.
 Settings: edgeway.toml, then EDGEWAY_CONFIG, then EDGEWAY__SECTION__FIELD variables, then flags, then the stored document
@@ -80,6 +82,8 @@ enum Command {
     Init(init::Arguments),
     /// Show and change the configuration that is stored with a gateway, version by version.
     Config(config::Arguments),
+    /// Show who did what, and check that the record of it is what was written.
+    Audit(audit::Arguments),
 }
 
 /// Runs the command line that this process was started with.
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Some(Command::Providers) => with_configuration(common.config, &output, providers::run),
         Some(Command::Init(arguments)) => init::run(&arguments, &output),
         Some(Command::Config(arguments)) => config::run(&arguments, common.config, &output),
+        Some(Command::Audit(arguments)) => audit::run(&arguments, common.config, &output),
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `desk.rs` | where the stored document is: behind a gateway's administration, or in a store at hand |
 //! | `say.rs` | what an operator reads |
 
-mod say;
+pub(super) mod say;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

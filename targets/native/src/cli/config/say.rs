@@ -139,7 +139,7 @@ pub(super) fn problem(body: &Value, file: &str, output: &Output) {
 }
 
 /// The sentence of a problem.
-pub(super) fn detail(body: &Value) -> String {
+pub(in crate::cli) fn detail(body: &Value) -> String {
     body["detail"].as_str().map_or_else(|| format!("the gateway answers {body}"), printable)
 }
 
@@ -175,7 +175,7 @@ fn place(origin: &Value) -> String {
     }
 }
 
-fn moment(entry: &Value) -> String {
+pub(in crate::cli) fn moment(entry: &Value) -> String {
     let at = text(&entry["at"]);
     at.split_once('.').map_or(at.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
@@ -188,7 +188,7 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-fn text(value: &Value) -> String {
+pub(in crate::cli) fn text(value: &Value) -> String {
     printable(value.as_str().unwrap_or_default())
 }
 
