@@ -90,13 +90,7 @@ impl Objects {
 
     /// The object of a tenant (`None`: of the gateway itself) with this id. An id that cannot be one has no object.
     pub async fn get<T: Object>(&self, tenant: Option<&Name>, id: &str) -> Result<Option<Stored<T>>> {
-        if !is_id(id) {
-            return Ok(None);
-        }
-        match self.send(&cell_of::<T>(tenant, id), &Command::Get).await? {
-            Reply::Value(version) => version.map(|version| read(version, id)).transpose(),
-            other => Err(unexpected(&other)),
-        }
+        self.fetch(Shelf::of::<T>(), tenant, id).await?.map(|version| read(version, id)).transpose()
     }
 
     /// Stores a new object, unless there is one.
@@ -104,19 +98,9 @@ impl Objects {
     where
         T: Object + Clone,
     {
-        if !is_id(id) {
-            let message = format!("`{}` is no id: 1 to {ID} of A-Z, a-z, 0-9 and `-_.:@+~`.", id.escape_debug());
-            return Err(Error::new(ErrorKind::InvalidRequest, message));
-        }
-        // Before its name is taken.
-        let json = json(value)?;
-        if T::LISTED {
-            self.enter::<T>(tenant, id).await?;
-        }
-        Ok(match self.put(tenant, id, value, json, Expected::Absent).await? {
-            Ok(stored) => Ok(stored),
-            Err(Conflict { current: Some(current) }) => Err(Exists(current)),
-            Err(Conflict { current: None }) => return Err(unexpected(&Reply::Conflict(None))),
+        Ok(match self.add(Shelf::of::<T>(), tenant, id, json(value)).await? {
+            Ok(version) => Ok(Stored { version, value: value.clone() }),
+            Err(current) => Err(Exists(read(current, id)?)),
         })
     }
 
@@ -134,7 +118,10 @@ impl Objects {
         if !is_id(id) {
             return Ok(Err(Conflict { current: None }));
         }
-        self.put(tenant, id, value, json(value)?, present(expected)).await
+        match self.put(Shelf::of::<T>(), tenant, id, json(value), present(expected)).await? {
+            Ok(version) => Ok(Ok(Stored { version, value: value.clone() })),
+            Err(current) => conflict(current, id),
+        }
     }
 
     /// Removes the object of version `expected` (`None`: whichever is there).
@@ -144,47 +131,135 @@ impl Objects {
         id: &str,
         expected: Option<u64>,
     ) -> Result<Result<(), Conflict<T>>> {
-        if !is_id(id) {
-            return Ok(Err(Conflict { current: None }));
+        match self.clear(Shelf::of::<T>(), tenant, id, expected).await? {
+            Ok(()) => Ok(Ok(())),
+            Err(current) => conflict(current, id),
         }
-        let remove = Command::Remove { id: self.entropy.u64(), expected: present(expected) };
-        match self.send(&cell_of::<T>(tenant, id), &remove).await? {
-            Reply::Changed(_) => {}
-            Reply::Conflict(version) => {
-                return Ok(Err(Conflict { current: version.map(|version| read(version, id)).transpose()? }));
-            }
-            other @ Reply::Value(_) => return Err(unexpected(&other)),
-        }
-        if T::LISTED {
-            // What fails or is too young is passed over in lists, and removed by a later one.
-            let _ = self.leave::<T>(tenant, id).await;
-        }
-        Ok(Ok(()))
     }
 
-    async fn put<T>(
+    // What follows knows no types, so that it is compiled once and not once a kind.
+
+    async fn fetch(&self, shelf: Shelf, tenant: Option<&Name>, id: &str) -> Result<Option<Version>> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        match self.send(&shelf.cell(tenant, id), &Command::Get).await? {
+            Reply::Value(version) => Ok(version),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Gives the version, or what is there already.
+    async fn add(&self, shelf: Shelf, tenant: Option<&Name>, id: &str, json: Json) -> Result<Result<u64, Version>> {
+        if !is_id(id) {
+            let message = format!("`{}` is no id: 1 to {ID} of A-Z, a-z, 0-9 and `-_.:@+~`.", id.escape_debug());
+            return Err(Error::new(ErrorKind::InvalidRequest, message));
+        }
+        // Before its name is taken.
+        let bytes = shelf.bytes(&json)?;
+        if shelf.listed {
+            self.enter(shelf, tenant, id).await?;
+        }
+        match self.send_put(shelf, tenant, id, bytes, Expected::Absent).await? {
+            Ok(version) => Ok(Ok(version)),
+            Err(Some(current)) => Ok(Err(current)),
+            Err(None) => Err(unexpected(&Reply::Conflict(None))),
+        }
+    }
+
+    /// Gives the version, or what is there instead of what was expected.
+    async fn put(
         &self,
+        shelf: Shelf,
         tenant: Option<&Name>,
         id: &str,
-        value: &T,
-        json: Bytes,
+        json: Json,
         expected: Expected,
-    ) -> Result<Result<Stored<T>, Conflict<T>>>
-    where
-        T: Object + Clone,
-    {
-        let put = Command::Put { id: self.entropy.u64(), expected, value: json, ttl: T::KEPT };
-        match self.send(&cell_of::<T>(tenant, id), &put).await? {
-            Reply::Changed(version) => Ok(Ok(Stored { version, value: value.clone() })),
-            Reply::Conflict(version) => Ok(Err(Conflict { current: version.map(|version| read(version, id)).transpose()? })),
+    ) -> Result<Result<u64, Option<Version>>> {
+        let bytes = shelf.bytes(&json)?;
+        self.send_put(shelf, tenant, id, bytes, expected).await
+    }
+
+    async fn send_put(
+        &self,
+        shelf: Shelf,
+        tenant: Option<&Name>,
+        id: &str,
+        value: Bytes,
+        expected: Expected,
+    ) -> Result<Result<u64, Option<Version>>> {
+        let put = Command::Put { id: self.entropy.u64(), expected, value, ttl: shelf.kept };
+        match self.send(&shelf.cell(tenant, id), &put).await? {
+            Reply::Changed(version) => Ok(Ok(version)),
+            Reply::Conflict(current) => Ok(Err(current)),
             other @ Reply::Value(_) => Err(unexpected(&other)),
         }
+    }
+
+    async fn clear(
+        &self,
+        shelf: Shelf,
+        tenant: Option<&Name>,
+        id: &str,
+        expected: Option<u64>,
+    ) -> Result<Result<(), Option<Version>>> {
+        if !is_id(id) {
+            return Ok(Err(None));
+        }
+        let remove = Command::Remove { id: self.entropy.u64(), expected: present(expected) };
+        match self.send(&shelf.cell(tenant, id), &remove).await? {
+            Reply::Changed(_) => {}
+            Reply::Conflict(current) => return Ok(Err(current)),
+            other @ Reply::Value(_) => return Err(unexpected(&other)),
+        }
+        if shelf.listed {
+            // What fails or is too young is passed over in lists, and removed by a later one.
+            let _ = self.leave(shelf, tenant, id).await;
+        }
+        Ok(Ok(()))
     }
 
     async fn send(&self, cell: &str, command: &Command) -> Result<Reply> {
         cell::insist::<object::Object>(&*self.cells, cell, command).await
     }
 }
+
+/// What a kind's cells need to know of it: everything but its type.
+#[derive(Clone, Copy)]
+struct Shelf {
+    kind: &'static str,
+    shards: u16,
+    kept: Option<Duration>,
+    listed: bool,
+}
+
+impl Shelf {
+    fn of<T: Object>() -> Self {
+        Self { kind: T::KIND, shards: T::SHARDS, kept: T::KEPT, listed: T::LISTED }
+    }
+
+    fn cell(self, tenant: Option<&Name>, id: &str) -> String {
+        format!("object/{}/{}/{id}", self.kind, tenant.map_or("-", Name::as_str))
+    }
+
+    /// The text of an object that can be stored.
+    fn bytes(self, json: &Json) -> Result<Bytes> {
+        let text =
+            json.as_ref().map_err(ToString::to_string).and_then(|json| serde_json::to_vec(json).map_err(|why| why.to_string()));
+        let text = text.map_err(|why| {
+            Error::new(ErrorKind::Internal, "The gateway cannot write this object.")
+                .source(format_args!("an object of kind {}: {why}", self.kind))
+        })?;
+        if text.len() <= VALUE {
+            return Ok(text.into());
+        }
+        let message = format!("The {} takes {} bytes; at most {VALUE} are stored. Send a smaller one.", self.kind, text.len());
+        Err(Error::new(ErrorKind::PayloadTooLarge, message))
+    }
+}
+
+/// An object that may not have become JSON.
+type Json = Result<serde_json::Value, serde_json::Error>;
 
 fn present(expected: Option<u64>) -> Expected {
     expected.map_or(Expected::Present, Expected::Version)
@@ -196,29 +271,29 @@ fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= ID && id.bytes().all(plain)
 }
 
-fn cell_of<T: Object>(tenant: Option<&Name>, id: &str) -> String {
-    format!("object/{}/{}/{id}", T::KIND, tenant.map_or("-", Name::as_str))
-}
+// By way of a value both ways, as the administration reads and writes objects: each type is read and written by one code.
 
-fn json<T: Object>(value: &T) -> Result<Bytes> {
-    let json = serde_json::to_vec(value).map_err(|error| {
-        Error::new(ErrorKind::Internal, "The gateway cannot write this object.")
-            .source(format_args!("an object of kind {}: {error}", T::KIND))
-    })?;
-    if json.len() <= VALUE {
-        return Ok(json.into());
-    }
-    let message = format!("The {} takes {} bytes; at most {VALUE} are stored. Send a smaller one.", T::KIND, json.len());
-    Err(Error::new(ErrorKind::PayloadTooLarge, message))
+fn json<T: Object>(value: &T) -> Json {
+    serde_json::to_value(value)
 }
 
 fn read<T: Object>(version: Version, id: &str) -> Result<Stored<T>> {
-    let value = serde_json::from_slice(&version.value).map_err(|error| {
-        // The error names fields and places, never values of strings that it could read.
-        Error::new(ErrorKind::Internal, "The gateway cannot read a stored object. Ask the operator to look at its log.")
-            .source(format_args!("{} {id}, version {}: line {} column {}", T::KIND, version.number, error.line(), error.column()))
-    })?;
-    Ok(Stored { version: version.number, value })
+    let Version { number, value } = version;
+    let read = serde_json::from_slice::<serde_json::Value>(&value).ok().and_then(|value| serde_json::from_value(value).ok());
+    match read {
+        Some(value) => Ok(Stored { version: number, value }),
+        // What is wrong with it is not said: that might quote a secret.
+        None => Err(unreadable(T::KIND, number, id)),
+    }
+}
+
+fn unreadable(kind: &str, version: u64, id: &str) -> Error {
+    Error::new(ErrorKind::Internal, "The gateway cannot read a stored object. Ask the operator to look at its log.")
+        .source(format_args!("{kind} {id}, version {version}, has a field that this version of the gateway cannot read"))
+}
+
+fn conflict<T: Object, R>(current: Option<Version>, id: &str) -> Result<Result<R, Conflict<T>>> {
+    Ok(Err(Conflict { current: current.map(|version| read(version, id)).transpose()? }))
 }
 
 fn unexpected(reply: &dyn fmt::Debug) -> Error {
