@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::dialect::DialectId;
 use crate::error::Result;
 use crate::identity::Caller;
-use crate::policy::limit::{self, Limiter, Need, Subject};
+use crate::policy::limit::{self, Limiter, Measure, Need, Subject};
 use crate::ports::Clock;
 use crate::route::Plan;
 
@@ -47,7 +47,10 @@ impl Asked<'_> {
             return Ok(());
         }
         let longest = plan.candidates.iter().fold(ASIDE, |sum, candidate| sum.saturating_add(candidate.timeouts.total));
-        let admission = Arc::new(limiter.prepare(quotas, need(), longest.min(LONGEST), config.instances));
+        // What only counts requests needs no look at the body.
+        let sized = quotas.iter().any(|quota| !matches!(quota.measure, Measure::Requests | Measure::Concurrency));
+        let need = if sized { need() } else { Need::default() };
+        let admission = Arc::new(limiter.prepare(quotas, need, longest.min(LONGEST), config.instances));
         settlement.admitting(limiter.clone(), admission.clone());
         let admitted = limiter.admit(&admission).await;
         if caller.informed {

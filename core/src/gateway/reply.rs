@@ -126,7 +126,9 @@ fn limit(headers: &mut HeaderMap, settlement: &Settlement) {
     }
     let theirs: Vec<HeaderName> = headers.keys().filter(|name| is_about_limits(name)).cloned().collect();
     theirs.iter().for_each(|name| drop(headers.remove(name)));
-    headers.extend(standings.clone());
+    for (name, value) in standings {
+        headers.insert(name.clone(), value.clone());
+    }
 }
 
 /// The gateway's request id.

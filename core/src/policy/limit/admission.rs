@@ -106,10 +106,14 @@ pub struct Left {
 }
 
 impl Admission {
-    /// Nothing is reserved yet. `id` gives random numbers.
-    pub(super) fn new(quotas: Vec<Quota>, need: Need, ttl: Duration, instances: u32, id: impl Fn() -> u64) -> Self {
-        let charge = |quota: Quota| Charge { amount: need.of(quota.measure), id: id(), quota, held: Mutex::default() };
-        let charges = quotas.into_iter().map(charge).collect();
+    /// Nothing is reserved yet. `id` is random.
+    pub(super) fn new(quotas: Vec<Quota>, need: Need, ttl: Duration, instances: u32, id: u64) -> Self {
+        // In different cells, so one random number and those after it do for all.
+        let charge = |(index, quota): (u64, Quota)| {
+            let (amount, id) = (need.of(quota.measure), id.wrapping_add(index));
+            Charge { amount, id, quota, held: Mutex::default() }
+        };
+        let charges = (0..).zip(quotas).map(charge).collect();
         Self { charges, ttl, instances, priced: need.cost.is_some(), admitted: AtomicBool::new(false) }
     }
 

@@ -102,6 +102,20 @@ impl Alarm {
         }
     }
 
+    /// Whether a budget has reached a threshold that this instance has not told, or heard to be told.
+    pub(super) fn is_due(&self, settled: &Settled) -> bool {
+        self.reaches(&settled.quota, settled.spent, settled.credit, settled.stopped)
+    }
+
+    /// The same of its parts.
+    pub(super) fn reaches(&self, quota: &Quota, spent: u64, credit: u64, stopped: bool) -> bool {
+        let Amount::Budget(budget) = &quota.amount else { return false };
+        let allowed = u128::from(budget.amount.0.saturating_add(credit));
+        let reached = |percent: &&u8| u128::from(spent) * 100 >= allowed * u128::from(**percent) || stopped;
+        let Some(highest) = budget.alerts.iter().filter(reached).max() else { return false };
+        self.told(&quota.cell, budget.per.window().bucket(self.ports.clock.now())) < *highest
+    }
+
     /// The highest threshold of a budget that was told in a window.
     pub(super) fn told(&self, cell: &str, bucket: u64) -> u8 {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

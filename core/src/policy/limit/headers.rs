@@ -67,36 +67,48 @@ pub fn headers(admission: &Admission, dialect: DialectId, now: Timestamp) -> Hea
     headers
 }
 
+/// OpenAI's names: limit, remaining, reset.
+const OPENAI_REQUESTS: [&str; 3] = ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
+const OPENAI_TOKENS: [&str; 3] = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
+/// Anthropic's.
+const ANTHROPIC_REQUESTS: [&str; 3] =
+    ["anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"];
+const ANTHROPIC_TOKENS: [&str; 3] =
+    ["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"];
+const ANTHROPIC_INPUT: [&str; 3] = [
+    "anthropic-ratelimit-input-tokens-limit",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-reset",
+];
+const ANTHROPIC_OUTPUT: [&str; 3] = [
+    "anthropic-ratelimit-output-tokens-limit",
+    "anthropic-ratelimit-output-tokens-remaining",
+    "anthropic-ratelimit-output-tokens-reset",
+];
+
 /// What the SDKs of a protocol's owner read.
 fn of_protocol(headers: &mut HeaderMap, dialect: DialectId, measure: Measure, limit: u64, left: Left, now: Timestamp) {
     let after = left.clear_after.unwrap_or_default();
-    match dialect {
-        DialectId::OpenAiChat => {
-            let name = match measure {
-                Measure::Requests => "requests",
-                Measure::Tokens => "tokens",
-                _ => return,
-            };
-            put(headers, &format!("x-ratelimit-limit-{name}"), limit.to_string());
-            put(headers, &format!("x-ratelimit-remaining-{name}"), left.remaining.to_string());
-            put(headers, &format!("x-ratelimit-reset-{name}"), span(after));
-        }
-        DialectId::AnthropicMessages => {
-            let name = measure.name().replace('_', "-");
-            put(headers, &format!("anthropic-ratelimit-{name}-limit"), limit.to_string());
-            put(headers, &format!("anthropic-ratelimit-{name}-remaining"), left.remaining.to_string());
-            put(headers, &format!("anthropic-ratelimit-{name}-reset"), date(now.plus(after)));
-        }
-        DialectId::Gemini => {}
-    }
+    let [most, remaining, reset] = match (dialect, measure) {
+        (DialectId::OpenAiChat, Measure::Requests) => OPENAI_REQUESTS,
+        (DialectId::OpenAiChat, Measure::Tokens) => OPENAI_TOKENS,
+        (DialectId::AnthropicMessages, Measure::Requests) => ANTHROPIC_REQUESTS,
+        (DialectId::AnthropicMessages, Measure::Tokens) => ANTHROPIC_TOKENS,
+        (DialectId::AnthropicMessages, Measure::InputTokens) => ANTHROPIC_INPUT,
+        (DialectId::AnthropicMessages, Measure::OutputTokens) => ANTHROPIC_OUTPUT,
+        _ => return,
+    };
+    headers.insert(HeaderName::from_static(most), HeaderValue::from(limit));
+    headers.insert(HeaderName::from_static(remaining), HeaderValue::from(left.remaining));
+    put(headers, reset, if dialect == DialectId::OpenAiChat { span(after) } else { date(now.plus(after)) });
 }
 
-fn put(headers: &mut HeaderMap, name: &str, value: String) {
+fn put(headers: &mut HeaderMap, name: &'static str, value: String) {
     if value.is_empty() {
         return;
     }
-    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-        headers.insert(name, value);
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(HeaderName::from_static(name), value);
     }
 }
 

@@ -81,7 +81,7 @@ impl Leases {
         terms: Terms,
         instances: u32,
         amount: u64,
-        id: u64,
+        id: impl FnOnce() -> u64,
         now: Timestamp,
     ) -> (Taken, Vec<Errand>) {
         let size = size(terms, instances);
@@ -94,7 +94,7 @@ impl Leases {
         if let Some(ticket) = entry.lease.take(amount, now) {
             return (Taken::Here(ticket, entry.left), pushed_out);
         }
-        let taken = match entry.lease.next(amount, id, now) {
+        let taken = match entry.lease.next(amount, id(), now) {
             Some(command) => Taken::Ask(command),
             None => match entry.lease.retry_after(now) {
                 wait if wait.is_zero() || entry.lease.is_failing() => Taken::Direct,
@@ -166,12 +166,12 @@ impl Leases {
     }
 
     /// What there is to do for a cell's lease, and for a few others whose turn it is.
-    pub(super) fn due(&mut self, cells: &[&str], id: impl Fn() -> u64, now: Timestamp) -> Vec<Errand> {
+    pub(super) fn due<'a>(&mut self, cells: impl Iterator<Item = &'a str>, id: impl Fn() -> u64, now: Timestamp) -> Vec<Errand> {
         let mut errands = Vec::new();
         for cell in cells {
             if let Some(entry) = self.find(cell) {
                 let command = entry.lease.next(0, id(), now);
-                errands.extend(command.map(|command| Errand { cell: (*cell).to_owned(), command, awaited: true }));
+                errands.extend(command.map(|command| Errand { cell: cell.to_owned(), command, awaited: true }));
             }
         }
         for _ in 0..LOOKS.min(self.all.len()) {
@@ -224,10 +224,10 @@ mod tests {
         let mut leases = Leases::default();
         for number in 0..LEASES {
             let cell = number.to_string();
-            assert!(matches!(leases.take(&cell, terms(4000), 1, 1, 7, NOW).0, Taken::Ask(_)));
+            assert!(matches!(leases.take(&cell, terms(4000), 1, 1, || 7, NOW).0, Taken::Ask(_)));
             leases.answered(&cell, Some(&granted(100)), NOW);
         }
-        let (_, pushed_out) = leases.take("another", terms(4000), 1, 1, 8, NOW.plus(SHORTEST));
+        let (_, pushed_out) = leases.take("another", terms(4000), 1, 1, || 8, NOW.plus(SHORTEST));
         assert_eq!((leases.len(), pushed_out.len()), (LEASES, 1));
         assert!(matches!(pushed_out[0].command, Command::Settle(_)));
         for (cell, at) in &leases.places {
@@ -238,18 +238,18 @@ mod tests {
     #[test]
     fn a_new_limit_gives_the_old_slice_back() {
         let mut leases = Leases::default();
-        let _ = leases.take("a", terms(4000), 1, 1, 7, NOW);
+        let _ = leases.take("a", terms(4000), 1, 1, || 7, NOW);
         leases.answered("a", Some(&granted(100)), NOW);
-        let (taken, back) = leases.take("a", terms(2000), 1, 1, 8, NOW);
+        let (taken, back) = leases.take("a", terms(2000), 1, 1, || 8, NOW);
         assert!(matches!(taken, Taken::Ask(_)) && back.len() == 1);
     }
 
     #[test]
     fn a_small_limit_and_a_large_amount_go_to_the_cell() {
         let mut leases = Leases::default();
-        assert!(matches!(leases.take("a", terms(79), 1, 1, 7, NOW).0, Taken::Direct));
-        assert!(matches!(leases.take("b", terms(4000), 1, 101, 7, NOW).0, Taken::Direct));
-        assert!(matches!(leases.take("c", terms(4000), 1, 100, 7, NOW).0, Taken::Ask(_)));
-        assert!(matches!(leases.take("c", terms(4000), 1, 100, 7, NOW).0, Taken::Direct), "somebody else is asking");
+        assert!(matches!(leases.take("a", terms(79), 1, 1, || 7, NOW).0, Taken::Direct));
+        assert!(matches!(leases.take("b", terms(4000), 1, 101, || 7, NOW).0, Taken::Direct));
+        assert!(matches!(leases.take("c", terms(4000), 1, 100, || 7, NOW).0, Taken::Ask(_)));
+        assert!(matches!(leases.take("c", terms(4000), 1, 100, || 7, NOW).0, Taken::Direct), "somebody else is asking");
     }
 }

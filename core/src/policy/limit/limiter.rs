@@ -75,11 +75,8 @@ impl Spent {
     }
 }
 
-/// A cell's verdict.
-enum Verdict {
-    Granted,
-    Refused(Refused),
-}
+/// A charge whose cell is asked; with the command that refills its lease first, if it has one.
+type Asking<'a> = (&'a Charge, Option<allowance::Command>);
 
 /// A budget's standing after a settlement, for alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +108,7 @@ impl Limiter {
                 |quota: &Quota| matches!(&quota.amount, Amount::Budget(budget) if budget.unknown_price == UnknownPrice::Allow);
             quotas.retain(|quota| !passes(quota));
         }
-        Admission::new(quotas, need, ttl, instances, || self.entropy.u64())
+        Admission::new(quotas, need, ttl, instances, self.entropy.u64())
     }
 
     /// Reserves everything, or says why not.
@@ -119,17 +116,20 @@ impl Limiter {
         if let Some(charge) = admission.charges.iter().find(|charge| charge.quota.measure == Measure::Cost)
             && !admission.priced
         {
-            return Err(Refused { quota: charge.quota.clone(), because: Because::Unpriced });
+            return charge.refused(Because::Unpriced);
         }
-        let verdicts = match &admission.charges[..] {
-            [one] => vec![self.reserve(one, admission).await],
-            many => join_all(many.iter().map(|charge| self.reserve(charge, admission))).await,
+        let (asking, pushed_out) = self.take(admission)?;
+        if let (Some(cells), false) = (&self.cells, pushed_out.is_empty()) {
+            join_all(pushed_out.into_iter().map(|errand| self.run(&**cells, errand))).await;
+        }
+        let refusals = match <[_; 1]>::try_from(asking) {
+            Ok([(charge, refill)]) => self.reserve(charge, refill, admission).await.err(),
+            Err(asking) => {
+                let verdicts = join_all(asking.into_iter().map(|(charge, refill)| self.reserve(charge, refill, admission))).await;
+                verdicts.into_iter().filter_map(Result::err).max_by_key(Refused::weight)
+            }
         };
-        let refusals = verdicts.into_iter().filter_map(|verdict| match verdict {
-            Verdict::Granted => None,
-            Verdict::Refused(refused) => Some(refused),
-        });
-        match refusals.max_by_key(Refused::weight) {
+        match refusals {
             Some(refused) => Err(refused),
             None => {
                 admission.admit();
@@ -138,13 +138,51 @@ impl Limiter {
         }
     }
 
-    async fn reserve(&self, charge: &Charge, admission: &Admission) -> Verdict {
+    /// Takes what is in this instance's slices. Gives what is left to ask, and what leases that were pushed out give back.
+    fn take<'a>(&self, admission: &'a Admission) -> Result<(Vec<Asking<'a>>, Vec<Errand>), Refused> {
+        let (mut asking, mut errands, mut refused) = (Vec::new(), Vec::new(), None);
+        if self.cells.is_none() || !admission.charges.iter().any(Charge::is_leased) {
+            return Ok((admission.charges.iter().map(|charge| (charge, None)).collect(), errands));
+        }
+        let now = self.clock.now();
+        let mut leases = self.leases();
+        for charge in &admission.charges {
+            let Some(terms) = charge.quota.terms().filter(|_| charge.is_leased()) else {
+                asking.push((charge, None));
+                continue;
+            };
+            let id = || self.entropy.u64();
+            let (taken, pushed_out) = leases.take(&charge.quota.cell, terms, admission.instances, charge.amount, id, now);
+            errands.extend(pushed_out);
+            match taken {
+                Taken::Direct => asking.push((charge, None)),
+                Taken::Ask(command) => asking.push((charge, Some(command))),
+                taken => refused = charge.taken(taken).and_then(Result::err).or(refused),
+            }
+        }
+        let Some(refused) = refused else { return Ok((asking, errands)) };
+        // Nobody is asked: what leases wait for does not come.
+        for (charge, refill) in asking {
+            if refill.is_some() {
+                leases.answered(&charge.quota.cell, None, now);
+            }
+        }
+        Err(refused)
+    }
+
+    async fn reserve(&self, charge: &Charge, refill: Option<allowance::Command>, admission: &Admission) -> Result<(), Refused> {
         let quota = &charge.quota;
         let Some(terms) = quota.terms() else { return self.slot(charge, admission).await };
-        if quota.mode == Mode::Leased
-            && let Some(verdict) = self.lease(charge, terms, admission).await
-        {
-            return verdict;
+        if let (Some(command), Some(cells)) = (refill, &self.cells) {
+            self.run(&**cells, Errand { cell: quota.cell.clone(), command, awaited: true }).await;
+            let (id, now) = (|| self.entropy.u64(), self.clock.now());
+            let (taken, _) = self.leases().take(&quota.cell, terms, admission.instances, charge.amount, id, now);
+            match taken {
+                Taken::Direct => {}
+                // Somebody else has taken what came: the cell itself knows what is left.
+                Taken::Ask(_) => self.leases().answered(&quota.cell, None, now),
+                taken => return charge.taken(taken).unwrap_or(Ok(())),
+            }
         }
         let shared = match &self.cells {
             Some(cells) => self.ask(&**cells, charge, terms, Place::Shared, admission).await,
@@ -157,7 +195,7 @@ impl Limiter {
         match quota.when_away {
             Away::Open => {
                 // Nobody knows whether it took effect: what follows gives it back or settles it, when the store is there again.
-                Verdict::Granted
+                Ok(())
             }
             Away::Closed => charge.refused(Because::Away(error)),
             Away::Local => {
@@ -178,7 +216,7 @@ impl Limiter {
         terms: Terms,
         place: Place,
         admission: &Admission,
-    ) -> Result<Verdict> {
+    ) -> Result<Result<(), Refused>> {
         let requests = charge.quota.measure == Measure::Requests;
         // A request alone is counted for good at once. One that another limit may still refuse can be given back for a moment.
         let ttl = match requests {
@@ -197,7 +235,7 @@ impl Limiter {
             allowance::Reply::Granted { ttl, remaining, clear_after, .. } => {
                 charge.hold(if ttl.is_zero() { Held::Counted } else { Held::Open(place) });
                 charge.stands(Left { remaining, clear_after });
-                Verdict::Granted
+                Ok(())
             }
             allowance::Reply::Refused { remaining, retry_after, because } => {
                 charge.hold(Held::Nothing);
@@ -209,36 +247,6 @@ impl Limiter {
             }
             _ => return Err(unexpected()),
         })
-    }
-
-    /// Takes a charge from this instance's slice; `None` when the cell itself has to be asked.
-    async fn lease(&self, charge: &Charge, terms: Terms, admission: &Admission) -> Option<Verdict> {
-        let cells = self.cells.as_ref()?;
-        let (cell, amount) = (&charge.quota.cell, charge.amount);
-        for _ in 0..2 {
-            let now = self.clock.now();
-            let (taken, pushed_out) = self.leases().take(cell, terms, admission.instances, amount, self.entropy.u64(), now);
-            for errand in pushed_out {
-                self.run(&**cells, errand).await;
-            }
-            match taken {
-                Taken::Direct => return None,
-                Taken::Here(ticket, left) => {
-                    charge.hold(Held::Leased(ticket));
-                    left.into_iter().for_each(|left| charge.stands(left));
-                    return Some(Verdict::Granted);
-                }
-                Taken::Wait(wait, left) => {
-                    let remaining = left.map_or(0, |left| left.remaining);
-                    left.into_iter().for_each(|left| charge.stands(left));
-                    return Some(charge.refused(Because::Exhausted { amount, remaining, retry_after: Some(wait) }));
-                }
-                Taken::Ask(command) => {
-                    self.run(&**cells, Errand { cell: cell.clone(), command, awaited: true }).await;
-                }
-            }
-        }
-        None
     }
 
     /// Sends a lease's command, and tells the lease what came of it.
@@ -256,8 +264,8 @@ impl Limiter {
         }
     }
 
-    async fn slot(&self, charge: &Charge, admission: &Admission) -> Verdict {
-        let Amount::AtOnce(most) = charge.quota.amount else { return Verdict::Granted };
+    async fn slot(&self, charge: &Charge, admission: &Admission) -> Result<(), Refused> {
+        let Amount::AtOnce(most) = charge.quota.amount else { return Ok(()) };
         let acquire = |limit| concurrency::Command::Acquire { id: charge.id, limit, ttl: SLOT, patience: Duration::ZERO };
         charge.hold(Held::Asked(Place::Shared));
         let shared = match &self.cells {
@@ -266,7 +274,7 @@ impl Limiter {
         };
         let (reply, place) = match (shared, charge.quota.when_away) {
             (Ok(reply), _) => (reply, Place::Shared),
-            (Err(_), Away::Open) => return Verdict::Granted,
+            (Err(_), Away::Open) => return Ok(()),
             (Err(error), Away::Closed) => return charge.refused(Because::Away(error)),
             (Err(_), Away::Local) => {
                 charge.hold(Held::Asked(Place::Here));
@@ -280,7 +288,7 @@ impl Limiter {
         match reply {
             concurrency::Reply::Held { .. } => {
                 charge.hold(Held::Open(place));
-                Verdict::Granted
+                Ok(())
             }
             concurrency::Reply::Refused { retry_after, .. } => {
                 charge.hold(Held::Nothing);
@@ -317,16 +325,45 @@ impl Limiter {
     /// of its budgets.
     pub async fn settle(&self, admission: &Admission, spent: Spent) -> Vec<Settled> {
         let admitted = admission.is_admitted();
-        let settled = join_all(admission.charges.iter().map(|charge| self.close(charge, admitted, spent))).await;
-        let leased = admission.charges.iter().filter(|charge| charge.quota.mode == Mode::Leased);
-        let leased: Vec<&str> = leased.map(|charge| charge.quota.cell.as_str()).collect();
-        if !leased.is_empty()
-            && let Some(cells) = &self.cells
+        let (mut asking, mut settled, mut errands) = (Vec::new(), Vec::new(), Vec::new());
         {
-            let errands = self.leases().due(&leased, || self.entropy.u64(), self.clock.now());
+            let mut leases = admission.charges.iter().any(Charge::is_leased).then(|| self.leases());
+            for charge in &admission.charges {
+                match (charge.held(), &mut leases) {
+                    (Held::Leased(ticket), Some(leases)) => {
+                        charge.take();
+                        let actual = if admitted { spent.of(charge.quota.measure) } else { 0 };
+                        leases.settle(&charge.quota.cell, ticket, actual);
+                        settled.extend(self.leased(charge));
+                    }
+                    (Held::Nothing, _) if admitted || charge.quota.measure != Measure::Cost => {}
+                    (Held::Counted, _) => {}
+                    _ => asking.push(charge),
+                }
+            }
+            if let Some(leases) = &mut leases {
+                let cells = admission.charges.iter().filter(|charge| charge.is_leased());
+                errands = leases.due(cells.map(|charge| charge.quota.cell.as_str()), || self.entropy.u64(), self.clock.now());
+            }
+        }
+        if !asking.is_empty() {
+            let closed = join_all(asking.into_iter().map(|charge| self.close(charge, admitted, spent))).await;
+            settled.extend(closed.into_iter().flatten());
+        }
+        if let (Some(cells), false) = (&self.cells, errands.is_empty()) {
             join_all(errands.into_iter().map(|errand| self.run(&**cells, errand))).await;
         }
-        settled.into_iter().flatten().collect()
+        settled.retain(|settled| self.alarm.is_due(settled));
+        settled
+    }
+
+    /// How a leased budget stands as of its last slice: what is in slices counts as spent, which is at most a fortieth too early.
+    fn leased(&self, charge: &Charge) -> Option<Settled> {
+        let left = charge.left().filter(|_| charge.quota.measure == Measure::Cost)?;
+        let spent = charge.quota.terms()?.limit.saturating_sub(left.remaining);
+        // Most requests reach nothing: their budget is not copied.
+        let due = self.alarm.reaches(&charge.quota, spent, 0, false);
+        due.then(|| Settled { quota: charge.quota.clone(), spent, credit: 0, stopped: false })
     }
 
     async fn close(&self, charge: &Charge, admitted: bool, spent: Spent) -> Option<Settled> {
@@ -334,14 +371,7 @@ impl Limiter {
         let actual = if admitted { spent.of(quota.measure) } else { 0 };
         let place = match charge.take() {
             Held::Nothing if quota.measure == Measure::Cost && !admitted => return self.stopped(charge).await,
-            Held::Nothing | Held::Counted => return None,
-            Held::Leased(ticket) => {
-                self.leases().settle(&quota.cell, ticket, actual);
-                // As of the last slice: what is in slices counts as spent, which is at most a fortieth too early.
-                let left = charge.left().filter(|_| quota.measure == Measure::Cost)?;
-                let spent = quota.terms()?.limit.saturating_sub(left.remaining);
-                return Some(Settled { quota: quota.clone(), spent, credit: 0, stopped: false });
-            }
+            Held::Nothing | Held::Counted | Held::Leased(_) => return None,
             Held::Asked(place) | Held::Open(place) => place,
         };
         let cells = self.at(place)?;
@@ -443,8 +473,29 @@ impl Drop for Waiting<'_> {
 }
 
 impl Charge {
-    fn refused(&self, because: Because) -> Verdict {
-        Verdict::Refused(Refused { quota: self.quota.clone(), because })
+    fn is_leased(&self) -> bool {
+        self.quota.mode == Mode::Leased && !matches!(self.quota.amount, Amount::AtOnce(_))
+    }
+
+    fn refused(&self, because: Because) -> Result<(), Refused> {
+        Err(Refused::new(&self.quota, because))
+    }
+
+    /// Takes what a lease said; `None` when it did not decide.
+    fn taken(&self, taken: Taken) -> Option<Result<(), Refused>> {
+        match taken {
+            Taken::Here(ticket, left) => {
+                self.hold(Held::Leased(ticket));
+                left.into_iter().for_each(|left| self.stands(left));
+                Some(Ok(()))
+            }
+            Taken::Wait(wait, left) => {
+                let remaining = left.map_or(0, |left| left.remaining);
+                left.into_iter().for_each(|left| self.stands(left));
+                Some(self.refused(Because::Exhausted { amount: self.amount, remaining, retry_after: Some(wait) }))
+            }
+            Taken::Ask(_) | Taken::Direct => None,
+        }
     }
 }
 

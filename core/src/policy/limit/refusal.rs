@@ -9,8 +9,8 @@ use crate::usage::NanoUsd;
 
 /// Why a request was not admitted.
 pub struct Refused {
-    pub(super) quota: Quota,
-    pub(super) because: Because,
+    quota: Box<Quota>,
+    because: Box<Because>,
 }
 
 /// The reason.
@@ -26,9 +26,13 @@ pub(super) enum Because {
 }
 
 impl Refused {
+    pub(super) fn new(quota: &Quota, because: Because) -> Self {
+        Self { quota: Box::new(quota.clone()), because: Box::new(because) }
+    }
+
     /// Of several refusals the one is told that holds longest.
     pub(super) fn weight(&self) -> (u8, Duration) {
-        match &self.because {
+        match &*self.because {
             Because::Crowded { retry_after } => (0, retry_after.unwrap_or(Duration::MAX)),
             Because::Exhausted { retry_after, .. } => (1, retry_after.unwrap_or(Duration::MAX)),
             Because::Unpriced => (2, Duration::MAX),
@@ -40,7 +44,7 @@ impl Refused {
     pub fn error(self, informed: bool, model: &str, now: Timestamp) -> Error {
         let Self { quota, because } = self;
         let of = &quota.of;
-        match because {
+        match *because {
             Because::Away(error) => {
                 let message = "The gateway cannot check its limits at the moment. Try again in a moment.";
                 let source = error.source.unwrap_or(error.message);

@@ -7,7 +7,6 @@
 //! Invariant: a value that a request does not have (a team, say) is a value like any other, so leaving it out never
 //! escapes a limit.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -252,13 +251,13 @@ fn of_limits(of: &str, scope: &str, limits: &Limits, all: &mut Vec<Quota>) {
         when_away: *when_away,
     };
     for (measure, rates) in measures {
-        let mut smallest: BTreeMap<&str, Rate> = BTreeMap::new();
-        for rate in rates {
-            let least = smallest.entry(rate.unit.name()).or_insert(*rate);
-            least.amount = least.amount.min(rate.amount);
-        }
-        for (unit, rate) in smallest {
-            all.push(quota(measure, format!("limit/{scope}/{}/{unit}", measure.name()), Amount::Rate(rate)));
+        for (at, rate) in rates.iter().enumerate() {
+            let smaller =
+                |(other, another): (usize, &Rate)| another.unit == rate.unit && (another.amount, other) < (rate.amount, at);
+            if !rates.iter().enumerate().any(smaller) {
+                let cell = format!("limit/{scope}/{}/{}", measure.name(), rate.unit.name());
+                all.push(quota(measure, cell, Amount::Rate(*rate)));
+            }
         }
     }
     if let Some(most) = concurrency {
@@ -268,21 +267,21 @@ fn of_limits(of: &str, scope: &str, limits: &Limits, all: &mut Vec<Quota>) {
 
 /// The quotas of one scope's budgets. Of two in the same span the smaller holds.
 fn of_budgets(of: &str, scope: &str, budgets: &[Budget], all: &mut Vec<Quota>) {
-    let mut smallest: BTreeMap<&str, &Budget> = BTreeMap::new();
-    for budget in budgets {
-        let least = smallest.entry(budget.per.name()).or_insert(budget);
-        if budget.amount < least.amount {
-            *least = budget;
+    for (at, budget) in budgets.iter().enumerate() {
+        let smaller =
+            |(other, another): (usize, &Budget)| another.per == budget.per && (another.amount, other) < (budget.amount, at);
+        if budgets.iter().enumerate().any(smaller) {
+            continue;
         }
+        all.push(Quota {
+            of: of.to_owned(),
+            cell: format!("budget/{scope}/{}", budget.per.name()),
+            measure: Measure::Cost,
+            amount: Amount::Budget(budget.clone()),
+            mode: budget.mode,
+            when_away: budget.when_away,
+        });
     }
-    all.extend(smallest.into_iter().map(|(span, budget)| Quota {
-        of: of.to_owned(),
-        cell: format!("budget/{scope}/{span}"),
-        measure: Measure::Cost,
-        amount: Amount::Budget(budget.clone()),
-        mode: budget.mode,
-        when_away: budget.when_away,
-    }));
 }
 
 impl Only {
@@ -434,8 +433,8 @@ mod tests {
         let all = cells(&rules, &caller, SUBJECT);
         assert_eq!(all.len(), 3, "of two rates a second the smaller holds: {all:?}");
         assert!(all[0].starts_with("limit/limits.x/k1/chat/openai:gpt-4.1/~"), "{all:?}");
-        assert_eq!(all[1..], ["limit/limits.x/requests/day", "limit/limits.x/requests/second"]);
-        let Amount::Rate(second) = quotas(&rules, &caller, SUBJECT)[2].amount else { panic!("a rate") };
+        assert_eq!(all[1..], ["limit/limits.x/requests/second", "limit/limits.x/requests/day"]);
+        let Amount::Rate(second) = quotas(&rules, &caller, SUBJECT)[1].amount else { panic!("a rate") };
         assert_eq!(second.amount, 7);
     }
 
