@@ -31,6 +31,9 @@ const AT_ONCE: usize = 6;
 /// The longest stretch of time, in days.
 const LONGEST_DAYS: u64 = 400;
 
+/// The end of the last year that has four digits.
+const LATEST: Timestamp = Timestamp(253_402_300_800_000_000);
+
 /// Most tenants that a question about all of them goes through.
 const TENANTS: usize = 10_000;
 
@@ -95,7 +98,7 @@ impl Query {
             Some(place) => (Timestamp(place.from), Timestamp(place.until)),
             None => (self.from, self.until),
         };
-        if until <= from || until.0 - from.0 > LONGEST_DAYS * DAY {
+        if until <= from || until.0 - from.0 > LONGEST_DAYS * DAY || until > LATEST {
             let message = format!("The time from `from` to `until` must be more than nothing and at most {LONGEST_DAYS} days.");
             return Err(Error::invalid("until", message));
         }
@@ -269,6 +272,27 @@ mod tests {
         assert_eq!(Place::read(&place.write()).expect("a place").write(), place.write());
         for text in ["", "x", "e30", "!!"] {
             assert!(Place::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_somebody_made_up_leads_nowhere() {
+        use crate::ports::Clock;
+        use crate::ports::memory::{ManualClock, MemoryKv};
+        use futures_util::FutureExt;
+        let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(ManualClock::skipping(Timestamp(0)));
+        let kv = MemoryKv::new(clock, 1 << 20);
+        for (from, until) in [(u64::MAX - 1, u64::MAX), (0, u64::MAX), (5, 4), (u64::MAX, 0)] {
+            let place = Place { from, until, tenant: "-".into(), prefix: "x".into(), cursor: Some("y".into()) };
+            let query = Query {
+                tenants: Tenants::All,
+                from: Timestamp(0),
+                until: Timestamp(1),
+                filters: Vec::new(),
+                limit: 1,
+                after: Some(place.write()),
+            };
+            query.page(&kv).now_or_never().expect("memory never waits").expect_err("no stretch");
         }
     }
 }
