@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use edgeway_core::audit::{Deed, Trail, Verifier};
 use edgeway_core::cell::allowance::{self, Allowance, Hold, Reserve, Settle, Terms};
 use edgeway_core::cell::pointer::{self, Change, Pointer};
 use edgeway_core::cell::window::Window;
 use edgeway_core::cell::{Program, command};
 use edgeway_core::error::{Error, ErrorKind, Result};
-use edgeway_core::ports::memory::MemoryCells;
-use edgeway_core::ports::{CellStep, CellStore, Clock, Entropy, SwapCells, Timestamp, VersionedStore};
+use edgeway_core::ports::memory::{MemoryCells, MemoryKv};
+use edgeway_core::ports::{CellStep, CellStore, Clock, Entropy, KvEntry, KvPage, KvStore, SwapCells, Timestamp, VersionedStore};
 use futures_channel::{mpsc, oneshot};
 use futures_util::StreamExt;
 use shuttle::future::{JoinHandle, block_on, spawn, yield_now};
@@ -218,6 +219,88 @@ fn pointers_have_one_winner(form: Form, writers: u64) {
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=writers).collect::<Vec<_>>(), "each wrote once, and nobody over another");
     });
+}
+
+/// A key-value store whose every call can be overtaken, and whose answers are lost now and then.
+struct Late(MemoryKv);
+
+impl Late {
+    async fn then<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+        yield_now().await;
+        if once_in(LOST) {
+            return Err(lost());
+        }
+        let answered = answer.await;
+        yield_now().await;
+        if once_in(LOST) { Err(lost()) } else { answered }
+    }
+}
+
+#[async_trait]
+impl KvStore for Late {
+    async fn fetch(&self, key: &str) -> Result<Option<KvEntry>> {
+        Self::then(self.0.fetch(key)).await
+    }
+    async fn put(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<()> {
+        Self::then(self.0.put(key, value, ttl)).await
+    }
+    async fn delete(&self, key: &str) -> Result<()> {
+        Self::then(self.0.delete(key)).await
+    }
+    async fn list(&self, prefix: &str, cursor: Option<&str>, limit: usize) -> Result<KvPage> {
+        Self::then(self.0.list(prefix, cursor, limit)).await
+    }
+}
+
+/// Instances append to one trail, and each stores pages as it can, while both stores lose answers.
+fn trails_keep_what_they_acknowledge(form: Form, instances: u64) {
+    block_on(async move {
+        let clock = Arc::new(Ticks::default());
+        let (cells, kv) = (form.cells(), Arc::new(Late(MemoryKv::new(clock.clone(), 1 << 20))));
+        let trail = Trail::over(kv, cells, Arc::new(Dice), clock);
+        let append = |instance: u64| {
+            let trail = trail.clone();
+            spawn(async move {
+                let mut acknowledged = Vec::new();
+                for number in 0..12 {
+                    let deed = Deed { object: format!("{instance}/{number}"), ..Deed::default() };
+                    match trail.append(&deed).await {
+                        Ok(entry) => acknowledged.push((entry.seq, deed.object)),
+                        Err(error) => assert_eq!(error.kind, ErrorKind::UpstreamUnavailable, "{error:?}"),
+                    }
+                }
+                acknowledged
+            })
+        };
+        let racing: Vec<_> = (1..=instances).map(append).collect();
+        let mut acknowledged = Vec::new();
+        for instance in racing {
+            acknowledged.extend(instance.await.expect("no instance panics"));
+        }
+        let page = loop {
+            if let Ok(page) = trail.list(0, 1000, |_| true).await {
+                break page;
+            }
+        };
+        assert_eq!(page.broken, None);
+        let mut objects: Vec<_> = page.entries.iter().map(|entry| entry.deed.object.clone()).collect();
+        for (seq, object) in acknowledged {
+            assert_eq!(objects[usize::try_from(seq).expect("small") - 1], object, "it is where its author was told");
+        }
+        objects.sort_unstable();
+        objects.dedup();
+        assert_eq!(objects.len(), page.entries.len(), "nothing is there twice");
+        let mut verifier = Verifier::new();
+        page.entries.iter().for_each(|entry| verifier.check(entry).expect("it is what was written"));
+        verifier.finish(&page.end).expect("it ends where the trail ends");
+    });
+}
+
+#[test]
+fn racing_appenders_of_an_audit_trail() {
+    for form in [Form::Swap, Form::Actor] {
+        shuttle::check_random(move || trails_keep_what_they_acknowledge(form, 3), 100);
+    }
 }
 
 #[test]
