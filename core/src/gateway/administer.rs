@@ -46,7 +46,7 @@ pub(super) fn refuse(refusal: Refusal<'_>, mut settlement: Settlement) -> Respon
 
 /// Whether the configuration names nobody who may administer. Holders of virtual keys still may.
 pub(super) fn is_off(config: &Config) -> bool {
-    config.admin_keys.is_empty() && config.bootstrap.is_none()
+    config.admin_keys.is_empty() && config.bootstrap.is_none() && !config.issuers.iter().any(|issuer| issuer.admin)
 }
 
 /// The refusal where nobody may administer.

@@ -5,6 +5,7 @@
 //! | `presented.rs` | the one key or token that a request shows |
 //! | `secrets.rs` | keys that are secrets, named in the configuration |
 //! | `keyring.rs` | virtual keys, and who holds them |
+//! | `token/` | tokens of issuers, and their keys |
 //! | `known.rs`, `recent.rs` | what an instance remembers, and for how long |
 //! | `reach.rs` | which of what there is a caller may have |
 //!
@@ -12,6 +13,7 @@
 //! |---|---|
 //! | the key in a secret of `auth.keys` (of `admin.keys`, at the administration) | the operator's own, who may call models (may do everything) |
 //! | a virtual key | its holder, who may do what its role allows |
+//! | a token of one of `auth.issuers` | its holder, who may do what its roles allow, as far as its issuer may say so |
 //! | nothing, at a chat endpoint, while a route is `anonymous` | nobody, who reaches such routes only |
 //! | nothing, or what nobody knows, while `auth.required` is off | nobody, who reaches everything; from this machine only |
 //! | anything else | 401 |
@@ -35,6 +37,8 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Caller, Credential, Permission, Permissions, Proof};
 use crate::ports::Ports;
+
+use token::Tokens;
 
 pub(crate) use keyring::Keyring;
 pub(crate) use reach::{is_anonymous, is_restricted, plan};
@@ -101,6 +105,9 @@ impl Visit<'_> {
         }
         if let Some(key) = shown.as_deref().filter(|key| Credential::looks_like(key)) {
             return self.keyring.identify(key, config).await;
+        }
+        if let Some(token) = shown.as_deref().filter(|token| !config.issuers.is_empty() && Tokens::looks_like(token)) {
+            return self.keyring.bearer(token, config, self.ports).await;
         }
         let nobody = || Caller { permissions: invoke(), ..Caller::default() };
         match (&shown, self.door) {

@@ -16,6 +16,8 @@
 //!
 //! Invariants: a text is looked up by SHA-256 of the whole of it, never by a part; every map has a bound.
 
+mod bearer;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use sha2::{Digest, Sha256};
 
 use super::known::{Got, Known, Reading, younger};
 use super::recent::Recent;
+use super::token::Tokens;
 use crate::config::Config;
 use crate::error::Result;
 use crate::identity::{
@@ -54,6 +57,7 @@ pub(crate) struct Keyring {
     applications: Known<Application>,
     users: Known<User>,
     roles: Known<Role>,
+    tokens: Tokens,
     /// When the store last failed, in microseconds.
     failed: AtomicU64,
 }
@@ -82,6 +86,7 @@ impl Keyring {
             applications: Known::new(OBJECTS),
             users: Known::new(OBJECTS),
             roles: Known::new(OBJECTS),
+            tokens: Tokens::default(),
             failed: AtomicU64::new(0),
         }
     }
@@ -90,11 +95,8 @@ impl Keyring {
     pub(super) async fn identify(&self, text: &str, config: &Config) -> Result<Caller> {
         let (now, refresh) = (self.clock.now(), config.auth_refresh);
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        if let Some(opened) = self.opened.get(&digest)
-            && younger(opened.read, now, refresh)
-            && opened.ends.is_none_or(|end| now < end)
-        {
-            return Ok((*opened.caller).clone());
+        if let Some(caller) = self.remembered(&digest, now, refresh) {
+            return Ok(caller);
         }
         if self.refused.get(&digest).is_some_and(|at| younger(at, now, refresh)) {
             return Err(super::refused());
@@ -115,6 +117,13 @@ impl Keyring {
         self.refused.remove(&digest);
         self.opened.put(digest, opened.clone());
         Ok((*opened.caller).clone())
+    }
+
+    /// Who has shown the text of that SHA-256 a moment ago.
+    fn remembered(&self, digest: &[u8; 32], now: Timestamp, refresh: Duration) -> Option<Caller> {
+        let opened = self.opened.get(digest)?;
+        let good = younger(opened.read, now, refresh) && opened.ends.is_none_or(|end| now < end);
+        good.then(|| (*opened.caller).clone())
     }
 
     /// Forgets everything: something was changed through this instance.

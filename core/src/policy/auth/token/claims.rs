@@ -54,6 +54,8 @@ pub struct Bearer {
     pub labels: BTreeMap<String, String>,
     /// Whether its roles may let it administer.
     pub admin: bool,
+    /// When the token ends, the leeway included.
+    pub until: Timestamp,
 }
 
 impl Claims {
@@ -114,7 +116,14 @@ impl Claims {
             otherwise: issuer.role.as_ref().and_then(|role| role.parse().ok()),
             labels: labels.collect(),
             admin: issuer.admin,
+            until: self.until(issuer.leeway),
         })
+    }
+
+    fn until(&self, leeway: Duration) -> Timestamp {
+        let seconds = self.0.get("exp").and_then(Value::as_f64).unwrap_or(0.0) + leeway.as_secs_f64();
+        // A float beyond what fits becomes the nearest that does.
+        Timestamp((seconds * 1e6) as u64)
     }
 
     /// A claim by its name, or by a JSON pointer (RFC 6901). A name that begins with a slash is written as one.

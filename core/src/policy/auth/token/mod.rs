@@ -58,16 +58,7 @@ impl Tokens {
     pub async fn verify(&self, token: &str, ports: &Ports, config: &Config) -> Result<Bearer> {
         let jws = Jws::read(token).map_err(refused)?;
         let claims = Claims::read(&jws.payload).map_err(refused)?;
-        let named = claims.issuer().ok_or_else(|| refused("it names no issuer"))?;
-        let mut issuers = config.issuers.iter().filter(|issuer| issuer.url == named).peekable();
-        if issuers.peek().is_none() {
-            return Err(refused("it is of no issuer that is configured"));
-        }
-        let mut meant = issuers.filter(|issuer| claims.is_for(&issuer.audience));
-        let issuer = meant.next().ok_or_else(|| refused("it is for somebody else"))?;
-        if meant.next().is_some() {
-            return Err(refused("it is for two of the configured issuers at once"));
-        }
+        let issuer = meant(&claims, config)?;
         if !issuer.algorithms.contains(&jws.algorithm) {
             return Err(refused("it is signed in a way that `algorithms` does not have"));
         }
@@ -93,6 +84,21 @@ impl Tokens {
             Missing::Away(why, again) => away(format!("auth.issuers.{}: {why}", issuer.name)).retry_after(Some(again)),
         })?;
         Ok(keys.find(kid, jws.algorithm).is_some_and(|key| key.verifies(jws.algorithm, jws.signed, &jws.signature)))
+    }
+}
+
+/// The one issuer that a token names, and of whose audience the gateway is.
+fn meant<'a>(claims: &Claims, config: &'a Config) -> Result<&'a Issuer> {
+    let named = claims.issuer().ok_or_else(|| refused("it names no issuer"))?;
+    let mut issuers = config.issuers.iter().filter(|issuer| issuer.url == named).peekable();
+    if issuers.peek().is_none() {
+        return Err(refused("it is of no issuer that is configured"));
+    }
+    let mut meant = issuers.filter(|issuer| claims.is_for(&issuer.audience));
+    match (meant.next(), meant.next()) {
+        (Some(issuer), None) => Ok(issuer),
+        (None, _) => Err(refused("it is for somebody else")),
+        (Some(_), Some(_)) => Err(refused("it is for two of the configured issuers at once")),
     }
 }
 
