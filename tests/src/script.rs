@@ -21,6 +21,8 @@ pub struct Exchange {
 pub struct Asked {
     /// The protocol in which.
     pub protocol: Protocol,
+    /// The method.
+    pub method: &'static str,
     /// Path and query.
     pub path: String,
     /// Headers that must have these values.
@@ -102,8 +104,8 @@ impl Asked {
     /// Every difference between what was asked and what must be asked.
     pub fn differences(&self, seen: &Seen) -> Vec<String> {
         let mut found = Vec::new();
-        if seen.method != "POST" || seen.path != self.path {
-            found.push(format!("asked {} {}, expected POST {}", seen.method, seen.path, self.path));
+        if seen.method != self.method || seen.path != self.path {
+            found.push(format!("asked {} {}, expected {} {}", seen.method, seen.path, self.method, self.path));
         }
         let header = |name: &str| seen.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
         for (name, wanted) in &self.headers {
@@ -155,6 +157,7 @@ mod tests {
     fn a_leaked_header_is_a_difference() {
         let asked = Asked {
             protocol: Protocol::Openai,
+            method: "POST",
             path: "/v1/x".into(),
             headers: vec![("a".into(), "b".into())],
             absent: vec!["cookie".into()],

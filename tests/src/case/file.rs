@@ -101,7 +101,11 @@ enum Made {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UpstreamFile {
+    #[serde(default = "openai")]
     speaks: Protocol,
+    /// Not a provider, but an issuer of tokens: asked with GET for what it publishes, and shown nothing of anybody's.
+    #[serde(default)]
+    issuer: bool,
     /// The model that must be asked for.
     model: Option<String>,
     /// The path, when it is not that of the protocol's chat.
@@ -186,6 +190,10 @@ struct ResponseFile {
     any: bool,
     warnings: Option<String>,
     record: Option<String>,
+}
+
+fn openai() -> Protocol {
+    Protocol::Openai
 }
 
 fn openai_only() -> Vec<Protocol> {
@@ -333,6 +341,13 @@ impl UpstreamFile {
             (None, None, None) => Expected::Any,
             _ => return Err("only one of `asked`, `asked_includes` and `asked_bytes` can hold".into()),
         };
+        if self.issuer {
+            let nobodys = caller_headers(self.speaks).into_iter().chain(headers).map(|(name, _)| name);
+            absent.extend(nobodys);
+            headers = vec![("accept".to_owned(), "application/json".to_owned())];
+        }
+        let method = if self.issuer { "GET" } else { "POST" };
+        let body = if self.issuer { Expected::Bytes(Vec::new()) } else { body };
         let path = self.path.clone().unwrap_or_else(|| self.speaks.provider_path(model, stream));
         let sample = sample(self.speaks);
         let streamed = self.answer.is_none() && (self.stream.is_some() || stream);
@@ -349,7 +364,7 @@ impl UpstreamFile {
         answer.headers.retain(|(name, _)| !self.answer_headers.contains_key(name));
         answer.headers.extend(self.answer_headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         answer.headers.retain(|(_, value)| !value.is_empty());
-        Ok(Exchange { asked: Asked { protocol: self.speaks, path, headers, absent, body }, answer })
+        Ok(Exchange { asked: Asked { protocol: self.speaks, method, path, headers, absent, body }, answer })
     }
 }
 

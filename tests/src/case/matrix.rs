@@ -202,8 +202,8 @@ impl Pair<'_> {
             }
             Expected::Equal(wanted)
         };
-        let asked =
-            Asked { protocol: self.provider, path: self.provider.provider_path(model, self.stream), headers, absent, body };
+        let path = self.provider.provider_path(model, self.stream);
+        let asked = Asked { protocol: self.provider, method: "POST", path, headers, absent, body };
         let sample = sample(self.provider);
         let streams = self.stream && provider.status < 300;
         let mut steps: Vec<_> = if streams {

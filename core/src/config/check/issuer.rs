@@ -71,7 +71,7 @@ fn address(url: &str, section: &IssuerSection, at: &Path, report: &mut Report<'_
                 "no issuer is there; write the issuer's address",
             );
         }
-        Reach::Public if plain => {
+        Reach::Public if plain && section.local != Some(true) => {
             report.error(at, "keys from this address could be anybody's: it is not encrypted", "write https://");
         }
         Reach::Likely if section.local.is_none() && section.secret.is_none() => {
