@@ -147,8 +147,8 @@ section! {
     /// Who may call the gateway.
     pub struct AuthSection {
         /// Names of the secrets (environment variables, on the native server) that hold the gateway's own keys. A caller sends
-        /// one of them the way its SDK sends a key. Without any, everybody who can connect may call, so the server then
-        /// listens on this machine only.
+        /// one of them the way its SDK sends a key. Without any, and where nothing else is `required`, everybody who can connect
+        /// may call, so the server then listens on this machine only.
         #[also("key", "api_keys")]
         #[example("[\"EDGEWAY_KEY\"]")]
         pub keys: Vec<SecretName>,
