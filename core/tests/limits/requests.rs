@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::world::{AWAY, chat, completion, finish, header, hi, post, text, world};
+use crate::world::{AWAY, SILENT, WELL, chat, completion, finish, header, hi, post, text, world};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -143,4 +143,24 @@ fn a_store_that_is_away_says_when_to_try_again() {
     let body = finish(answer.into_body().collect(1 << 20)).expect("a body");
     let body = String::from_utf8_lossy(&body).into_owned();
     assert!(!body.contains("switched off"), "the operator's side stays inside: {body}");
+}
+
+#[test]
+fn a_store_that_never_answers_delays_one_request_and_not_those_after_it() {
+    let world = world(1, "[limits.all]\nrequests = \"4/minute\"\nwhen_away = \"open\"", |_| completion(3, 2));
+    world.set_mood(SILENT);
+    let mut first = world.handle(0, chat("alice", &hi())).response;
+    for _ in 0..20 {
+        assert!(futures_util::FutureExt::now_or_never(&mut first).is_none(), "it waits for the store");
+    }
+    world.later(SECOND * 3);
+    assert_eq!(finish(first).status(), StatusCode::OK);
+    for _ in 0..10 {
+        assert_eq!(finish(world.handle(0, chat("alice", &hi())).response).status(), StatusCode::OK);
+    }
+    assert_eq!(world.commands(), 1);
+    world.later(SECOND);
+    world.set_mood(WELL);
+    assert_eq!(finish(world.handle(0, chat("alice", &hi())).response).status(), StatusCode::OK);
+    assert_eq!(world.commands(), 1, "a second later it is asked again");
 }

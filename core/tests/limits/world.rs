@@ -79,12 +79,18 @@ pub(crate) const AWAY: u8 = 1;
 /// Every command takes effect, and one answer in four is lost.
 pub(crate) const FORGETFUL: u8 = 2;
 
+/// No command is ever answered.
+pub(crate) const SILENT: u8 = 3;
+
 #[async_trait]
 impl CellStore for Moody {
     async fn command(&self, name: &str, step: &'static dyn CellStep, command: Bytes) -> Result<Bytes> {
         self.commands.fetch_add(1, Ordering::SeqCst);
         let lost = || Err(Error::new(ErrorKind::Overloaded, "The store is away.").source("it was switched off"));
         pause(self.dice.u64() % 4).await;
+        if self.mood.load(Ordering::SeqCst) == SILENT {
+            std::future::pending::<()>().await;
+        }
         if self.mood.load(Ordering::SeqCst) == AWAY {
             return lost();
         }

@@ -14,6 +14,7 @@
 //! All cells are asked at once. When one of them refuses, [`Limiter::settle`] gives back what the others granted, in what
 //! follows the response. Invariant: whatever is reserved is settled once, or expires as charged.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,11 +32,13 @@ use crate::cell::{self, Program};
 use crate::config::Webhook;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ports::memory::MemoryCells;
-use crate::ports::{CellStore, Clock, Entropy, Ports};
+use crate::ports::{CellStore, Clock, Entropy, Ports, Timestamp};
 use crate::usage::NanoUsd;
 
 /// How long a cell may take to answer before its store counts as away.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a store that did not answer is not asked again, so that not every request waits for it.
+const AWAY: Duration = Duration::from_secs(1);
 /// How long a slot is held without being renewed, and how often it is.
 const SLOT: Duration = Duration::from_secs(60);
 /// How often slots are renewed.
@@ -56,6 +59,8 @@ pub struct Limiter {
     entropy: Arc<dyn Entropy>,
     leases: Mutex<Leases>,
     alarm: Alarm,
+    /// Until when the store counts as away, in microseconds since the epoch.
+    away_until: AtomicU64,
 }
 
 /// What a request really took.
@@ -96,7 +101,15 @@ impl Limiter {
     pub fn new(ports: &Ports) -> Self {
         let (clock, entropy) = (ports.clock.clone(), ports.entropy.clone());
         let here = MemoryCells::new(clock.clone(), LOCAL_BYTES);
-        Self { cells: ports.cells.clone(), here, clock, entropy, leases: Mutex::default(), alarm: Alarm::new(ports.clone()) }
+        Self {
+            cells: ports.cells.clone(),
+            here,
+            clock,
+            entropy,
+            leases: Mutex::default(),
+            alarm: Alarm::new(ports.clone()),
+            away_until: AtomicU64::new(0),
+        }
     }
 
     /// Says what will be reserved, and reserves nothing. `ttl` is the longest that the request can last; `instances` is among
@@ -184,9 +197,9 @@ impl Limiter {
                 taken => return charge.taken(taken).unwrap_or(Ok(())),
             }
         }
-        let shared = match &self.cells {
-            Some(cells) => self.ask(&**cells, charge, terms, Place::Shared, admission).await,
-            None => Err(no_store()),
+        let shared = match self.shared() {
+            Ok(cells) => self.ask(cells, charge, terms, Place::Shared, admission).await,
+            Err(error) => Err(error),
         };
         let error = match shared {
             Ok(verdict) => return verdict,
@@ -257,7 +270,10 @@ impl Limiter {
         let answer = select(Box::pin(cell::command::<Allowance>(cells, &cell, &command)), Box::pin(self.clock.sleep(PATIENCE)));
         let reply = match answer.await {
             Either::Left((reply, _)) => reply.ok(),
-            Either::Right(_) => None,
+            Either::Right(_) => {
+                self.is_away();
+                None
+            }
         };
         if waiting.cell.take().is_some() {
             self.leases().answered(&cell, reply.as_ref(), self.clock.now());
@@ -268,9 +284,9 @@ impl Limiter {
         let Amount::AtOnce(most) = charge.quota.amount else { return Ok(()) };
         let acquire = |limit| concurrency::Command::Acquire { id: charge.id, limit, ttl: SLOT, patience: Duration::ZERO };
         charge.hold(Held::Asked(Place::Shared));
-        let shared = match &self.cells {
-            Some(cells) => self.within::<Concurrency>(&**cells, charge, &acquire(most)).await,
-            None => Err(no_store()),
+        let shared = match self.shared() {
+            Ok(cells) => self.within::<Concurrency>(cells, charge, &acquire(most)).await,
+            Err(error) => Err(error),
         };
         let (reply, place) = match (shared, charge.quota.when_away) {
             (Ok(reply), _) => (reply, Place::Shared),
@@ -305,7 +321,7 @@ impl Limiter {
         let answer = Box::pin(cell::command::<P>(cells, &charge.quota.cell, command));
         match select(answer, Box::pin(self.clock.sleep(PATIENCE))).await {
             Either::Left((reply, _)) => reply,
-            Either::Right(_) => Err(no_store().source(format_args!("no answer within {} s", PATIENCE.as_secs()))),
+            Either::Right(_) => Err(self.is_away()),
         }
     }
 
@@ -446,6 +462,23 @@ impl Limiter {
         join_all(errands.into_iter().map(|errand| self.run(&**cells, errand))).await;
     }
 
+    /// The cells that all instances share, unless they are known to be away.
+    fn shared(&self) -> Result<&dyn CellStore> {
+        let until = self.away_until.load(Ordering::Relaxed);
+        let left = Timestamp(until).since(self.clock.now());
+        // A clock that went back must not keep the store away.
+        if !left.is_zero() && left <= AWAY {
+            return Err(no_store().source("it did not answer a moment ago"));
+        }
+        self.cells.as_deref().ok_or_else(|| no_store().source("this platform has no cells here"))
+    }
+
+    /// The store has not answered: nobody asks it for a moment.
+    fn is_away(&self) -> Error {
+        self.away_until.store(self.clock.now().plus(AWAY).0, Ordering::Relaxed);
+        no_store().source(format_args!("no answer within {} s", PATIENCE.as_secs()))
+    }
+
     fn at(&self, place: Place) -> Option<&dyn CellStore> {
         match place {
             Place::Shared => self.cells.as_deref(),
@@ -500,7 +533,7 @@ impl Charge {
 }
 
 fn no_store() -> Error {
-    Error::new(ErrorKind::Overloaded, "The gateway's store is away.").source("this platform has no cells here")
+    Error::new(ErrorKind::Overloaded, "The gateway's store is away.")
 }
 
 fn unexpected() -> Error {
