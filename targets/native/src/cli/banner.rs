@@ -66,6 +66,7 @@ fn names(on: &[&str]) -> String {
 
 fn authentication(config: &Config) -> String {
     match config.auth_keys.len() {
+        0 if !config.issuers.is_empty() => "callers need a token of a configured issuer, or a virtual key".to_owned(),
         0 if config.auth_required => "callers need a virtual key".to_owned(),
         0 => "no authentication configured: loopback only".to_owned(),
         1 => "callers need the gateway's key".to_owned(),
