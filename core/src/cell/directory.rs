@@ -159,7 +159,8 @@ impl Pack for State {
         for _ in 0..from.count(2)? {
             let (name, added) = (from.text()?, from.number()?);
             let ascending = state.names.last_key_value().is_none_or(|(last, _)| *last < name);
-            if !ascending || name.is_empty() || name.len() > NAME || !state.has_room_for(&name) {
+            let possible = ascending && !name.is_empty() && name.len() <= NAME && added <= minute(Timestamp(u64::MAX));
+            if !possible || !state.has_room_for(&name) {
                 return Err(refused(format_args!("its names are out of order, or more than there can be")));
             }
             state.add(name, added);
@@ -318,6 +319,16 @@ mod tests {
         for cell in [cell, long] {
             assert!(cell.0.expect("a state").len() < BYTES + 4);
         }
+    }
+
+    #[test]
+    fn a_state_with_a_minute_that_never_comes_is_refused() {
+        let state = |minute| {
+            let mut state = State::default();
+            state.add("a".into(), minute);
+            State::from_bytes(&state.to_bytes())
+        };
+        assert!(state(u64::MAX / 60_000_000).is_ok() && state(u64::MAX / 60_000_000 + 1).is_err(), "so states stay small");
     }
 
     #[test]
