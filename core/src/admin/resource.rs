@@ -19,7 +19,7 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::asked::{Asked, Expected, unprocessable};
+use super::asked::{Asked, Expected, invalid, unprocessable};
 use super::desk::{Desk, away, nothing_here, uncertain};
 use super::kind::{Json, Kind};
 use super::problem::Problem;
@@ -61,9 +61,21 @@ fn item(kind: &dyn Kind, id: &str, stored: Stored<Json>) -> Value {
 }
 
 pub(super) async fn list(kind: &dyn Kind, desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let (after, limit) = (asked.after()?, asked.limit()?);
+    let (after, limit) = (after(asked)?, asked.limit()?);
     let page = kind.list(desk.objects()?, asked.named.tenant.as_ref(), after.as_deref(), limit).await.map_err(away)?;
     Ok(paged(kind, page, asked.parts.uri.path(), limit))
+}
+
+/// Behind which id a page begins.
+pub(super) fn after(asked: &Asked<'_>) -> Result<Option<String>, Problem> {
+    let after = asked.after()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match &after {
+        Some(id) if id.len() > Name::LONGEST || !id.bytes().all(plain) => {
+            Err(invalid("`after` is the `next` of the page before: an id.").at("after"))
+        }
+        _ => Ok(after),
+    }
 }
 
 /// A page, as it is shown.

@@ -191,7 +191,7 @@ impl Desk<'_> {
                 let Stored { value, .. } = found.ok_or_else(nothing_here)?;
                 Ok(share(format!("tenant/{own}"), value.limits, value.budgets))
             }
-            _ => Err(super::asked::invalid("Name one of `team`, `application` and `key`, or none for the tenant itself.")),
+            _ => Err(unprocessable("it names more than one of `team`, `application` and `key`")),
         }
     }
 

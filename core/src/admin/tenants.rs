@@ -72,7 +72,7 @@ pub(super) static ROUTES: &[Route] = &[
 
 async fn list(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let Some(own) = &desk.caller.tenant else { return resource::list(&KIND, desk, asked).await };
-    let (after, limit) = (asked.after()?, asked.limit()?);
+    let (after, limit) = (resource::after(asked)?, asked.limit()?);
     let mine = KIND.get(desk.objects()?, None, own.as_str()).await.map_err(away)?;
     let behind = after.is_none_or(|after| own.as_str() > after.as_str());
     let items = mine.filter(|_| behind).map(|stored| (own.to_string(), stored)).into_iter().collect();
@@ -81,6 +81,7 @@ async fn list(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
 
 /// What is left of a tenant would be nobody's, and somebody else's who is called the same one day.
 async fn remove(desk: &Desk<'_>, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    resource::conditional(asked)?;
     let tenant = asked.named.tenant.as_ref().ok_or_else(nothing_here)?;
     let kinds: [&dyn Kind; 5] =
         [&Of::<Team>::KIND, &Of::<Application>::KIND, &Of::<User>::KIND, &Of::<Role>::KIND, &Of::<Key>::KIND];

@@ -36,7 +36,7 @@ fn a_budget_is_topped_up_once_and_reset_by_who_may() {
         ("POST tenants/acme/budgets/top-up", json!({"team": "red", "per": "month", "amount": "0usd"}), 422),
         ("POST tenants/acme/budgets/top-up", json!({"team": "red", "per": "month", "amount": "-5usd"}), 422),
         ("POST tenants/acme/budgets/top-up", json!({"team": "blue", "per": "month", "amount": "5usd"}), 404),
-        ("POST tenants/acme/budgets/top-up", json!({"team": "red", "key": "x", "per": "month", "amount": "5usd"}), 400),
+        ("POST tenants/acme/budgets/top-up", json!({"team": "red", "key": "x", "per": "month", "amount": "5usd"}), 422),
         ("POST tenants/rival/budgets/top-up", json!({"team": "red", "per": "month", "amount": "5usd"}), 404),
     ] {
         assert_eq!(instance.call(&owner, line, &[], &body.to_string()).status, status, "{line} {body}");

@@ -20,6 +20,8 @@ mod audit;
 mod config;
 #[path = "process/identity.rs"]
 mod identity;
+#[path = "process/objects.rs"]
+mod objects;
 
 /// An empty folder to run in.
 struct Folder(PathBuf);

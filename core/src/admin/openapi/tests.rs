@@ -139,7 +139,7 @@ fn body(route: &Route) -> Option<Value> {
         })),
         ("config_push" | "config_check", _) => json!({
             "required": true,
-            "content": {"application/json": {"schema": {"type": "object", "description": "What `docs/edgeway.schema.json` describes."}}},
+            "content": {"application/json": {"schema": {"description": "What `docs/edgeway.schema.json` describes."}}},
         }),
         ("budgets_top_up", _) => json(reference("TopUp")),
         ("budgets_reset", _) => json(reference("Reset")),
@@ -215,7 +215,11 @@ fn parameters(route: &Route) -> Vec<Value> {
     match (own(route.name), about(route)) {
         (_, Some((_, "list"))) => {
             all.push(query("limit", "How many items.", json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50})));
-            all.push(query("after", "The `next` of the page before.", json!({"type": "string", "pattern": "^[a-z0-9-]{1,64}$"})));
+            all.push(query(
+                "after",
+                "The `next` of the page before.",
+                json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}),
+            ));
         }
         ("limits_list" | "budgets_list", _) => {
             all.push(query("team", "A team of the tenant.", name()));
@@ -242,7 +246,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             for (name, description, pattern) in [
                 ("from", "From when; a day before `until` when left out.", time.to_owned()),
                 ("until", "Until when, itself left out; now when left out.", time.to_owned()),
-                ("group_by", "What is added up by: names of dimensions, with commas.", format!("^({dimensions})$")),
+                ("group_by", "What is added up by: names of dimensions, with commas.", format!("^({dimensions})?$")),
                 ("format", "How the answer is written; `Accept` says it, too.", "^(json|csv|jsonl)$".to_owned()),
             ] {
                 all.push(query(name, description, json!({"type": "string", "pattern": pattern})));
@@ -278,7 +282,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     }
     if route.method == "POST" {
         let description = "Random; a request that is sent again with it happens once.";
-        let schema = json!({"type": "string", "pattern": "^[A-Za-z0-9-]{1,255}$"});
+        let schema = json!({"type": "string", "pattern": "^[!-~]{1,255}$"});
         all.push(parameter("header", "Idempotency-Key", false, description, schema));
     }
     all

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::config::say;
 use super::configuration::{self, Failure};
-use super::desk::{Ask, Desk, encoded};
+use super::desk::{Ask, Desk, detail, encoded};
 use super::output::{Output, Paint, paint, table};
 
 const EXAMPLES: &str = "\
@@ -114,7 +114,7 @@ async fn get(desk: &Desk, path: String) -> Result<Value, Failure> {
     let answer = desk.ask(Ask::get(path)).await?;
     match answer.status.is_success() {
         true => Ok(answer.body().clone()),
-        false => Err(Failure::Other(say::detail(answer.body()))),
+        false => Err(Failure::Other(detail(answer.body()))),
     }
 }
 

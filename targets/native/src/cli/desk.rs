@@ -11,6 +11,7 @@ use edgeway_core::error::Error;
 use edgeway_core::ports::{EventSink, HttpClient, Network, Outbound, Secret, SecretStore, Timeouts};
 use edgeway_core::{Body, Gateway};
 use http::{HeaderValue, Method, Request, header};
+use serde_json::Value;
 
 use super::configuration::{self, Failure, Sources};
 use super::platform::Platform;
@@ -58,14 +59,19 @@ pub(super) struct Remote {
 }
 
 impl Ask {
+    /// Does something with what is at a path.
+    pub(super) fn of(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: None, expected: None }
+    }
+
     /// Asks for what is at a path.
     pub(super) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), body: None, expected: None }
+        Self::of(Method::GET, path)
     }
 
     /// Sends a document or an object there.
     pub(super) fn send(method: Method, path: impl Into<String>, kind: &'static str, body: String) -> Self {
-        Self { method, body: Some((kind, body)), ..Self::get(path) }
+        Self { body: Some((kind, body)), ..Self::of(method, path) }
     }
 
     /// Only if this version is still current; `None`: whatever is.
@@ -167,6 +173,16 @@ impl Remote {
             Err(_) => Err(format!("{} answers {}, and is no Edgeway gateway", self.address, parts.status)),
         }
     }
+}
+
+/// The sentence of a problem.
+pub(super) fn detail(body: &Value) -> String {
+    body["detail"].as_str().map_or_else(|| format!("the gateway answers {body}"), printable)
+}
+
+/// What others wrote, without what a terminal would act on.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || edgeway_core::usage::line::acts(c) { '?' } else { c }).collect()
 }
 
 fn bearer(key: &Secret) -> Result<HeaderValue, String> {

@@ -1,4 +1,4 @@
-//! The command line: `edgeway [serve] | check | models | providers | init | config | audit`.
+//! The command line: `edgeway [serve] | check | models | providers | init | config | audit`, and the administration's objects.
 //!
 //! Every command takes `--json` for machines and `--config` for the file. What a command finds goes to
 //! standard output, what it has to say about itself to standard error. Exit codes are part of the
@@ -12,10 +12,12 @@ mod configuration;
 mod desk;
 mod init;
 mod models;
+mod objects;
 mod output;
 mod platform;
 mod providers;
 mod serve;
+mod standings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use configuration::{Failure, Ready, Sources};
+use objects::{ApplicationFields, Objects, RoleFields, TenantFields, UserFields};
 use output::Output;
 
 const EXAMPLES: &str = "\
@@ -35,6 +38,7 @@ Examples:
   edgeway models --json                       the models that can be asked for by name, for scripts
   edgeway config push new.toml                change a running gateway; `edgeway config --help` has the rest
   edgeway audit verify                        see that nobody has touched the record of who did what
+  edgeway keys create --tenant acme --rpm 60 --budget 20usd/month    make a virtual key
 
 Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong.
 Settings: edgeway.toml, then EDGEWAY_CONFIG, then EDGEWAY__SECTION__FIELD variables, then flags, then the stored document
@@ -84,6 +88,24 @@ enum Command {
     Config(config::Arguments),
     /// Show who did what, and check that the record of it is what was written.
     Audit(audit::Arguments),
+    /// Make, show and change tenants: whose everything else is.
+    Tenants(Objects<TenantFields>),
+    /// Make, show and change the teams of a tenant.
+    Teams(Objects<TenantFields>),
+    /// Make, show and change the applications of a tenant.
+    Apps(Objects<ApplicationFields>),
+    /// Make, show and change the users of a tenant.
+    Users(Objects<UserFields>),
+    /// Make, show and change the roles of a tenant.
+    Roles(Objects<RoleFields>),
+    /// Make, show, change, rotate and revoke the virtual keys of a tenant.
+    Keys(objects::Keys),
+    /// Show how limits stand.
+    Limits(standings::Limits),
+    /// Show how budgets stand, top them up, reset them.
+    Budgets(standings::Budgets),
+    /// Show what requests took and cost.
+    Usage(standings::Usage),
 }
 
 /// Runs the command line that this process was started with.
@@ -99,6 +121,15 @@ pub fn main() -> ExitCode {
         Some(Command::Init(arguments)) => init::run(&arguments, &output),
         Some(Command::Config(arguments)) => config::run(&arguments, common.config, &output),
         Some(Command::Audit(arguments)) => audit::run(&arguments, common.config, &output),
+        Some(Command::Tenants(given)) => objects::run("tenants", given, common.config, &output),
+        Some(Command::Teams(given)) => objects::run("teams", given, common.config, &output),
+        Some(Command::Apps(given)) => objects::run("applications", given, common.config, &output),
+        Some(Command::Users(given)) => objects::run("users", given, common.config, &output),
+        Some(Command::Roles(given)) => objects::run("roles", given, common.config, &output),
+        Some(Command::Keys(given)) => objects::keys(given, common.config, &output),
+        Some(Command::Limits(given)) => standings::limits(&given, common.config, &output),
+        Some(Command::Budgets(given)) => standings::budgets(&given, common.config, &output),
+        Some(Command::Usage(given)) => standings::usage(&given, common.config, &output),
     }
 }
 

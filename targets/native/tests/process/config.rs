@@ -198,7 +198,7 @@ fn the_guide_shows_what_happens() {
 }
 
 /// A command line's words; single quotes hold one together.
-fn words(line: &str) -> Vec<String> {
+pub(super) fn words(line: &str) -> Vec<String> {
     line.split('\'')
         .enumerate()
         .flat_map(|(index, part)| match index % 2 {

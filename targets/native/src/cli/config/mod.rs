@@ -16,7 +16,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::configuration::{self, Failure};
-use super::desk::{Ask, Desk, encoded};
+use super::desk::{Ask, Desk, detail, encoded};
 use super::output::Output;
 
 const EXAMPLES: &str = "\
@@ -168,7 +168,7 @@ async fn seen(desk: &Desk, expect: Option<u64>) -> Result<u64, Failure> {
     let answer = desk.ask(Ask::get("config")).await?;
     match answer.version {
         Some(version) if answer.status.is_success() => Ok(version),
-        _ => Err(Failure::Other(say::detail(answer.body()))),
+        _ => Err(Failure::Other(detail(answer.body()))),
     }
 }
 

@@ -3,6 +3,7 @@
 use edgeway_core::config::{Diagnostic, Origin, STORED, Severity};
 use serde_json::Value;
 
+use super::super::desk::{detail, printable};
 use super::super::output::{Output, Paint, paint, table};
 
 /// What the administration calls a document that has no version yet.
@@ -138,11 +139,6 @@ pub(super) fn problem(body: &Value, file: &str, output: &Output) {
     output.error(&detail(body));
 }
 
-/// The sentence of a problem.
-pub(in crate::cli) fn detail(body: &Value) -> String {
-    body["detail"].as_str().map_or_else(|| format!("the gateway answers {body}"), printable)
-}
-
 fn diagnostics(body: &Value, file: &str) -> Vec<Diagnostic> {
     list(&body["diagnostics"]).iter().map(|found| diagnostic(found, file)).collect()
 }
@@ -196,9 +192,4 @@ pub(in crate::cli) fn text(value: &Value) -> String {
 fn shown(line: &str) -> String {
     let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
     printable(&text.replace('\t', "    ")) + end
-}
-
-/// What others wrote, without what a terminal would act on.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || edgeway_core::usage::line::acts(c) { '?' } else { c }).collect()
 }
