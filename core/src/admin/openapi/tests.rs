@@ -230,12 +230,12 @@ fn parameters(route: &Route) -> Vec<Value> {
             all.push(query(
                 "provider",
                 "Those that this provider sells.",
-                json!({"type": "string", "pattern": "^[a-z0-9-]{1,64}$"}),
+                json!({"type": "string", "pattern": "^[a-z0-9-]{0,64}$"}),
             ));
             all.push(query(
                 "model",
                 "What their names begin with.",
-                json!({"type": "string", "pattern": "^[a-z0-9./:-]{1,64}$"}),
+                json!({"type": "string", "pattern": "^[a-z0-9./:-]{0,64}$"}),
             ));
             all.push(query("limit", "How many items.", json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50})));
             all.push(query("after", "The `next` of the page before.", json!({"type": "string", "pattern": "^[0-9]{1,4}$"})));
@@ -266,7 +266,11 @@ fn parameters(route: &Route) -> Vec<Value> {
                 all.push(query("outcome", "Only with this outcome.", outcome));
             }
             if route.name == "audit_list" {
-                all.push(query("tenant", "Only of this tenant.", name()));
+                all.push(query(
+                    "tenant",
+                    "Only of this tenant.",
+                    json!({"type": "string", "pattern": "^([a-z0-9][a-z0-9-]{0,63})?$"}),
+                ));
             }
         }
         ("config_push" | "config_rollback", _) => {
