@@ -43,6 +43,7 @@ pub mod gateway;
 pub mod identity;
 pub mod model;
 pub mod objects;
+mod order;
 pub mod policy;
 pub mod ports;
 pub mod provider;

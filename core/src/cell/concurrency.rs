@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::pack::{Pack, Packer, Unpacker, refused};
 use super::{Next, Program};
 use crate::error::Result;
+use crate::order;
 use crate::ports::Timestamp;
 
 /// The most slots, whatever the limit says.
@@ -189,7 +190,7 @@ impl State {
     /// When as many slots have expired as those `ahead` and one more need.
     fn free_after(&self, limit: usize, ahead: usize) -> Option<Duration> {
         let mut ends: Vec<_> = self.held.iter().map(|until| until.at).collect();
-        ends.sort_unstable();
+        order::sort(&mut ends);
         let last = ends.len().checked_sub(1)?;
         let nth = (ends.len() + ahead).saturating_sub(limit).min(last);
         (limit > 0).then(|| ends[nth].since(self.latest))

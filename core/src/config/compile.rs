@@ -22,6 +22,7 @@ use super::secret_name::SecretName;
 use super::target::Names;
 use super::{Config, ModelEntry, ProviderEntry, Records, Route, Server, Target, Tls, Webhook};
 use crate::model::{self, ModelLimits, Price};
+use crate::order;
 use crate::policy::limit::{Budget, Limits, Only, Rule};
 use crate::ports::Timeouts;
 use crate::provider::{Credential, Provider, demo};
@@ -53,7 +54,7 @@ pub fn compile(loaded: &Loaded, available: &Availability) -> Result<(Config, Vec
     let outside = loaded.outside.iter().filter(|found| !secrets.contains(&*found.origin.source)).cloned();
     let mut found: Vec<Diagnostic> = outside.chain(loaded.found.iter().cloned()).collect();
     found.extend(report.finish());
-    found.sort_by_key(|diagnostic| diagnostic.severity);
+    order::sort_by_key(&mut found, |diagnostic| diagnostic.severity);
     if any_error(&found) { Err(found) } else { Ok((config, found)) }
 }
 
@@ -227,7 +228,7 @@ fn rules(document: &Document) -> Vec<Rule> {
     let budgets = document.budgets.iter().map(|(name, section)| {
         let percents = |alerts: &Vec<u64>| alerts.iter().map(|percent| u8::try_from(*percent).unwrap_or(100)).collect();
         let mut alerts: Vec<u8> = section.alerts.as_ref().map_or_else(Budget::default_alerts, percents);
-        alerts.sort_unstable();
+        order::sort(&mut alerts);
         alerts.dedup();
         Rule {
             name: format!("budgets.{name}"),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::layer::Layers;
 use super::origin::Origin;
 use super::path::Path;
+use crate::order;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -120,7 +121,7 @@ impl<'a> Report<'a> {
                 origin: self.layers.nearest(&Path::root()),
             });
         }
-        found.sort_by_key(|diagnostic| diagnostic.severity);
+        order::sort_by_key(&mut found, |diagnostic| diagnostic.severity);
         found
     }
 }
@@ -142,7 +143,7 @@ pub(super) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) 
         })
         .filter(|(score, _)| *score >= 0.82)
         .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    order::sort_by(&mut scored, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);
     scored.into_iter().take(3).map(|(_, name)| name).collect()
 }

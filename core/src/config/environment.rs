@@ -17,6 +17,7 @@ use super::origin::Origin;
 use super::path::Path;
 use super::shape::{Kind, Section, unknown};
 use super::source::Source;
+use crate::order;
 
 /// The variable that may hold a whole document.
 pub(super) const WHOLE: &str = "EDGEWAY_CONFIG";
@@ -64,7 +65,7 @@ pub(super) fn lay(
         return (found, readable);
     }
     // Short paths first; the order in which a platform lists its variables means nothing.
-    bindings.sort_by_key(|(name, _)| (name.matches("__").count(), name.to_ascii_uppercase()));
+    order::sort_by_key(&mut bindings, |(name, _)| (name.matches("__").count(), name.to_ascii_uppercase()));
     let mut root = Node::table(Origin::of(LAYER, ""));
     for (name, value) in bindings {
         if let Err(error) = bind(&mut root, layers, &name, &value, providers) {

@@ -10,6 +10,7 @@ use super::environment;
 use super::layer::{Layer, Layers};
 use super::path::Path;
 use super::shape::Shape;
+use crate::order;
 use crate::provider::{Provider, catalog};
 
 /// A document, and the layers that it was read from.
@@ -59,7 +60,7 @@ pub(super) fn load_with(
     let (errors, document_readable) = environment::lay(&mut layers, environment, &names);
     found.extend(errors);
     if !readable || !document_readable {
-        found.sort_by_key(|diagnostic| diagnostic.severity);
+        order::sort_by_key(&mut found, |diagnostic| diagnostic.severity);
         return Err(found);
     }
     Ok(Loaded { outside: found, ..read(layers, rows) })

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::origin::Origin;
 use super::path::{Path, Step};
+use crate::order;
 
 /// A value and its origin.
 #[derive(Clone, Debug)]
@@ -87,7 +88,7 @@ impl Node {
     pub(super) fn keys(&self) -> Vec<&str> {
         let Value::Table(entries) = &self.value else { return Vec::new() };
         let mut keys: Vec<_> = entries.iter().collect();
-        keys.sort_by_key(|(_, node)| node.place);
+        order::sort_by_key(&mut keys, |(_, node)| node.place);
         keys.into_iter().map(|(key, _)| key.as_str()).collect()
     }
 

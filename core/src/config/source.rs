@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::{DOCUMENT, Diagnostic, Severity};
 use super::node::{Node, Value};
 use super::origin::{Lines, Origin};
+use crate::order;
 
 /// How deep a JSON document may nest; TOML's parser has its own bound of 80.
 const DEEPEST: usize = 64;
@@ -73,7 +74,7 @@ impl<'a> Source<'a> {
 
     fn table(&self, table: &DeTable<'_>, origin: Origin) -> Node {
         let mut ordered: Vec<_> = table.iter().collect();
-        ordered.sort_by_key(|(key, _)| key.span().start);
+        order::sort_by_key(&mut ordered, |(key, _)| key.span().start);
         let entries = ordered.into_iter().zip(0u32..).map(|((key, value), place)| {
             let node = self.toml_value(value.get_ref(), self.origin(key.span().start));
             (key.get_ref().to_string(), Node { place, ..node })

@@ -17,6 +17,7 @@ use crate::cell::directory::{Command, Directory, Reply};
 use crate::cell::object::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Name;
+use crate::order;
 
 /// The most objects of a page.
 pub const LIMIT: usize = 256;
@@ -57,7 +58,7 @@ impl Objects {
         let limit = limit.clamp(1, LIMIT);
         let shards = (0..shelf.shards).map(|shard| self.ids(shelf, tenant, shard, after, limit + 1));
         let mut ids: Vec<String> = try_join_all(shards).await?.into_iter().flatten().collect();
-        ids.sort_unstable();
+        order::sort(&mut ids);
         let more = ids.len() > limit;
         ids.truncate(limit);
         let next = if more { ids.last().cloned() } else { None };

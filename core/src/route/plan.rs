@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::config::{Config, ProviderEntry, Route, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model;
+use crate::order;
 use crate::ports::Timeouts;
 use crate::provider::catalog;
 
@@ -183,7 +184,7 @@ fn not_found(config: &Config, model: &str) -> Error {
     });
     let mut near: Vec<(f64, String)> =
         models.chain(providers).filter(|(similar, name)| *similar > 0.75 && name != model).collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    order::sort_by(&mut near, |a, b| b.0.total_cmp(&a.0));
     let near: Vec<String> = near.into_iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
     let help = if near.is_empty() {
         "Name it as `provider/model`; GET /v1/models lists what is configured.".to_owned()

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::{json_string, strict};
 use crate::error::{Error, ErrorKind, Result};
+use crate::order;
 
 /// What the outside of a body says. Belongs to the body that it was peeked from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,7 +158,7 @@ impl Peek {
         if !added.is_empty() {
             patches.push(self.end.add(&added));
         }
-        patches.sort_by_key(|(span, _)| span.start);
+        order::sort_by_key(&mut patches, |(span, _)| span.start);
         let (mut pieces, mut from) = (Vec::with_capacity(2 * patches.len() + 1), 0);
         for (span, text) in patches {
             pieces.push(body.slice(from..span.start));

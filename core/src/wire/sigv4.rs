@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::order;
 use crate::ports::{Secret, Timestamp};
 
 /// Headers that proxies and clients own; they are never signed.
@@ -167,7 +168,7 @@ fn query(query: &str) -> String {
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (encoded_anew(name), encoded_anew(value)))
         .collect();
-    pairs.sort_unstable();
+    order::sort(&mut pairs);
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
 }
@@ -197,7 +198,7 @@ fn encoded_anew(text: &str) -> String {
 /// The signed fields, one a line, and their names.
 fn fields(headers: &HeaderMap) -> (String, String) {
     let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).filter(|name| !UNSIGNED.contains(name)).collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     let mut lines = String::new();
     for name in &names {
         let values: Vec<String> = headers.get_all(*name).iter().map(folded).collect();

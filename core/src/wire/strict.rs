@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::json_string::{plain, unescape};
+use crate::order;
 
 /// Deepest nesting of objects and arrays.
 pub const MAX_DEPTH: usize = 128;
@@ -258,7 +259,7 @@ impl<'a> Walk<'a> {
         // Sorting by digest first makes most comparisons one of integers. Keys made to collide cost
         // comparisons of their bytes, n log n of them, no more.
         let mut sorted: Vec<(u64, Key)> = keys.iter().map(|key| (digest(self.key_bytes(*key)), *key)).collect();
-        sorted.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| self.key_bytes(a.1).cmp(self.key_bytes(b.1))));
+        order::sort_by(&mut sorted, |a, b| a.0.cmp(&b.0).then_with(|| self.key_bytes(a.1).cmp(self.key_bytes(b.1))));
         let same = |pair: &&[(u64, Key)]| pair[0].0 == pair[1].0 && self.key_bytes(pair[0].1) == self.key_bytes(pair[1].1);
         sorted.windows(2).find(same).map(|pair| pair[1].1)
     }

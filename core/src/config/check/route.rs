@@ -7,6 +7,7 @@ use super::super::document::{Document, ModelSection, RouteSection};
 use super::super::path::Path;
 use super::super::target::Names;
 use super::{body_limit, budget, budget_order, budgets};
+use crate::order;
 use crate::provider::Provider;
 
 pub(super) fn models(document: &Document, rows: &[Provider], report: &mut Report<'_>) {
@@ -147,7 +148,7 @@ fn patterns(section: &RouteSection, at: &Path, report: &mut Report<'_>) {
 /// The routes in the order in which they are tried.
 pub(in crate::config) fn in_order(document: &Document) -> Vec<(&str, &RouteSection)> {
     let mut routes: Vec<_> = document.routes.iter().collect();
-    routes.sort_by_key(|(_, route)| std::cmp::Reverse(route.priority));
+    order::sort_by_key(&mut routes, |(_, route)| std::cmp::Reverse(route.priority));
     routes
 }
 

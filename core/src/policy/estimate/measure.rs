@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 
+use crate::order;
 use crate::ports::TokenCounter;
 use crate::wire::json_string::unescape;
 
@@ -52,7 +53,7 @@ pub fn measure(body: &[u8]) -> Measure<'_> {
     let mut walk = Walk { body, at: 0, out: measure, media: Vec::new() };
     walk.object(|walk, key| walk.root(key));
     let Walk { mut out, mut media, .. } = walk;
-    media.sort_unstable_by_key(|span| span.0);
+    order::sort_by_key(&mut media, |span| span.0);
     let mut from = 0;
     for (start, end) in media {
         out.text.push(&body[from..start]);

@@ -18,6 +18,7 @@ use super::admission::{Admission, Left};
 use super::refusal::date;
 use super::rule::{Amount, Measure, Quota};
 use crate::dialect::DialectId;
+use crate::order;
 use crate::ports::Timestamp;
 use crate::usage::NanoUsd;
 
@@ -36,7 +37,7 @@ pub fn headers(admission: &Admission, dialect: DialectId, now: Timestamp) -> Hea
     let mut all: Vec<(&Quota, u64, Left)> =
         admission.standings().filter_map(|(quota, left)| Some((quota, quota.terms()?.limit, left))).collect();
     // The tightest first: the smallest part that is left.
-    all.sort_by_key(|(_, limit, left)| u128::from(left.remaining) * 1_000_000 / u128::from((*limit).max(1)));
+    order::sort_by_key(&mut all, |(_, limit, left)| u128::from(left.remaining) * 1_000_000 / u128::from((*limit).max(1)));
     let rates: Vec<_> = all.iter().filter(|(quota, ..)| matches!(quota.amount, Amount::Rate(_))).collect();
     let (mut policies, mut limits) = (String::new(), String::new());
     for (quota, limit, left) in rates.iter().take(MOST) {

@@ -14,6 +14,7 @@
 
 use super::{quoted, schema};
 use crate::chat::{ChatRequest, FunctionTool, Tool, ToolChoice};
+use crate::order;
 
 const MAX_CALLS: usize = 16;
 /// No protocol allows more tools, or longer names, than these.
@@ -85,7 +86,7 @@ fn mentions<'a>(tools: &[&'a FunctionTool], text: &str) -> Vec<(usize, &'a Funct
             found.extend(parts.filter_map(|part| places(&text, &format!("{part} tool")).next()).map(|at| (at, *tool)).take(1));
         }
     }
-    found.sort_by_key(|(at, _)| *at);
+    order::sort_by_key(&mut found, |(at, _)| *at);
     found.truncate(MAX_CALLS);
     found
 }

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Issuer, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Name;
+use crate::order;
 use crate::ports::Timestamp;
 use crate::wire::strict;
 
@@ -157,7 +158,7 @@ impl Claims {
         let role =
             |said: &str| if mapped { issuer.roles.get(said).map(String::as_str).unwrap_or_default() } else { said }.parse().ok();
         let mut roles: Vec<Name> = said.into_iter().filter_map(role).collect();
-        roles.sort();
+        order::sort(&mut roles);
         roles.dedup();
         roles.truncate(MOST_ROLES);
         Some(roles)
