@@ -16,8 +16,12 @@ const TOOLS: [(&str, &str, bool); 2] = [("wasm-bindgen-cli", "0.2.130", false), 
 /// The runtime's version, as `package-lock.json` pins it.
 pub(crate) const RUNTIME: &str = "1.20260730.1";
 
-/// KiB of the upload, compressed, above which a Worker is too large.
-const LARGEST: f64 = 1000.0;
+/// KiB of the upload, compressed, that a Worker should stay within. A miss is said, here and in the figures of
+/// `docs/performance.md`.
+const SHOULD: f64 = 1000.0;
+
+/// KiB of the upload, compressed, that Cloudflare takes on its free plan.
+const LARGEST: f64 = 3072.0;
 
 /// Where the launcher and the pinned runtime are.
 pub(crate) fn host() -> PathBuf {
@@ -33,7 +37,14 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn prepare(report: &mut Report) -> Result<Launcher, Broken> {
     install(report)?;
     build(report)?;
-    report.check("size", || Ok(format!("{:.0} KiB", gzip_kib()?)))?;
+    report.check("size", || {
+        let size = gzip_kib()?;
+        Ok(if size <= SHOULD {
+            format!("{size:.0} KiB")
+        } else {
+            format!("{size:.0} KiB, MISSES the {SHOULD} KiB it should stay within")
+        })
+    })?;
     report.command("build the Worker with the port suites", worker("build-suite", &["--features", "suite"]))?;
     let node = node(report)?;
     let command = vec![node, host().join("serve.mjs").to_string_lossy().into_owned()];
@@ -85,7 +96,7 @@ pub(crate) fn gzip_kib() -> Result<f64, String> {
     let said = ask(command)?;
     let size = said.split("gzip: ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
     let size: f64 = size.ok_or_else(|| format!("wrangler says no size:\n{said}"))?;
-    if size <= LARGEST { Ok(size) } else { Err(format!("the Worker is {size} KiB, more than {LARGEST}")) }
+    if size <= LARGEST { Ok(size) } else { Err(format!("the Worker is {size} KiB, more than Cloudflare takes ({LARGEST})")) }
 }
 
 /// The runtime's program.
