@@ -13,12 +13,6 @@ use super::node::{Node, Value};
 use super::origin::Origin;
 use super::path::{Path, is_bare};
 
-/// Text for the reference and the JSON Schema, which are written where there is a command line. Edge platforms pay for every
-/// byte and never show it.
-pub(super) const fn prose(text: &'static str) -> &'static str {
-    if cfg!(target_family = "wasm") { "" } else { text }
-}
-
 /// A table with known fields.
 #[derive(Debug)]
 pub(super) struct Section {
@@ -412,10 +406,10 @@ macro_rules! section {
         impl $Name {
             /// Its fields.
             pub(in crate::config) const SECTION: crate::config::shape::Section = crate::config::shape::Section {
-                about: $crate::config::shape::prose(concat!($($about, "\n"),+)),
+                about: concat!($($about, "\n"),+),
                 fields: &[$(crate::config::shape::Field {
                     name: stringify!($field),
-                    doc: $crate::config::shape::prose(concat!($($doc, "\n"),+)),
+                    doc: concat!($($doc, "\n"),+),
                     kind: <$Type as crate::config::shape::Shape>::KIND,
                     default: crate::config::shape::section!(@optional $($default)?),
                     example: crate::config::shape::section!(@optional $($example)?),
