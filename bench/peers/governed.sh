@@ -17,10 +17,8 @@ EOT
   rm -rf "$DIR/state"
   export UP_KEY=sk-mock ADMIN_KEY=admin-bench BENCH_KEY=sk-bench
   "$EDGEWAY_BIN" --config "$DIR/edgeway.toml" tenants create bench >"$DIR/tenant"
-  "$EDGEWAY_BIN" --config "$DIR/edgeway.toml" --json keys create --tenant bench --file - >"$DIR/key.json" <<EOT
-{"limits": {"requests": ["1000000000/day"], "tokens": ["1000000000000/day"], "mode": "leased"},
- "budgets": [{"amount": "1000000usd", "per": "month", "mode": "leased"}]}
-EOT
+  "$EDGEWAY_BIN" --config "$DIR/edgeway.toml" --json keys create --tenant bench --mode leased --limit requests=1000000000/day \
+    --limit tokens=1000000000000/day --budget 1000000usd/month >"$DIR/key.json"
   exec "$EDGEWAY_BIN" serve --config "$DIR/edgeway.toml" >"$DIR/stdout"
 }
 peer_route() {
