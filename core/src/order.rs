@@ -1,4 +1,4 @@
-//! Sorting that is compiled once.
+//! Sorting that is compiled once, and maps that are made without sorting.
 //!
 //! The standard library's sorts are compiled anew for every type and comparison: 5 KB each in WebAssembly, 160 KB together
 //! when this was written, most of it for lists of a handful. Here only the comparison and the moves are.
@@ -6,6 +6,7 @@
 //! Invariant: what compares equal keeps its order.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sorts by a comparison. Time as the standard library's, and a word of memory an item.
 pub(crate) fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
@@ -29,6 +30,20 @@ pub(crate) fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
 /// Sorts by the order of the items themselves.
 pub(crate) fn sort<T: Ord>(items: &mut [T]) {
     sort_by(items, T::cmp);
+}
+
+/// A map of what comes; of two values with one key the last. Not `collect`, which sorts before it builds.
+pub(crate) fn map<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut map = BTreeMap::new();
+    map.extend(pairs);
+    map
+}
+
+/// A set of what comes, made as [`map`] is.
+pub(crate) fn set<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    let mut set = BTreeSet::new();
+    set.extend(items);
+    set
 }
 
 /// The places of so many items in their order.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::chain::{self, ENTRY, Hash, Link};
+use crate::order;
 use crate::ports::Timestamp;
 use crate::usage::line::acts;
 
@@ -136,7 +137,7 @@ impl Deed {
             request: clipped(&self.request, OTHER),
             address: self.address.as_deref().map(|address| clipped(address, OTHER)),
             outcome: self.outcome,
-            detail: self.detail.iter().map(|(name, value)| (clipped(name, OTHER), clipped(value, DETAIL))).collect(),
+            detail: order::map(self.detail.iter().map(|(name, value)| (clipped(name, OTHER), clipped(value, DETAIL)))),
         }
     }
 }

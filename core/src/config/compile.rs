@@ -156,7 +156,8 @@ fn build(loaded: &Loaded, available: &Availability, report: &mut Report<'_>) -> 
     };
     let providers = providers(document, rows, available, timeouts, report);
     let builder = Builder { names: Names::of(document, rows), document, providers: &providers, available, timeouts };
-    let models = document.models.iter().map(|(name, section)| (name.to_owned(), builder.model(name, section, report))).collect();
+    let models =
+        order::map(document.models.iter().map(|(name, section)| (name.to_owned(), builder.model(name, section, report))));
     let routes = check::in_order(document).into_iter().map(|(name, section)| builder.route(name, section, report)).collect();
     let server = &document.server;
     Config {
@@ -277,7 +278,7 @@ fn providers(
     report: &mut Report<'_>,
 ) -> BTreeMap<String, Arc<ProviderEntry>> {
     let built_in = rows.iter().map(|row| row.name.as_ref());
-    let names: BTreeSet<&str> = built_in.chain(document.providers.names()).collect();
+    let names: BTreeSet<&str> = order::set(built_in.chain(document.providers.names()));
     let entry = |name: &str| {
         let section = document.providers.get(name);
         let built_in = rows.iter().find(|row| row.name == name);
@@ -306,7 +307,7 @@ fn providers(
         };
         (name.to_owned(), Arc::new(entry))
     };
-    names.into_iter().map(entry).collect()
+    order::map(names.into_iter().map(entry))
 }
 
 /// Says of a provider that the document names, and whose key is not set, what follows.
@@ -474,7 +475,7 @@ pub fn secret_names(loaded: &Loaded) -> BTreeSet<String> {
     let own = auth.keys.iter().chain(&admin.keys).chain(&admin.bootstrap).chain(server);
     let own = own.chain(loaded.document.alerts.secret.as_ref()).chain(issuers);
     let configured = configured.chain(own).map(|name: &SecretName| name.as_str().to_owned());
-    rows.chain(configured).collect()
+    order::set(rows.chain(configured))
 }
 
 /// A local provider that a platform may ask whether it answers.

@@ -79,7 +79,7 @@ impl<'a> Source<'a> {
             let node = self.toml_value(value.get_ref(), self.origin(key.span().start));
             (key.get_ref().to_string(), Node { place, ..node })
         });
-        Node::new(Value::Table(entries.collect()), origin)
+        Node::new(Value::Table(order::map(entries)), origin)
     }
 
     fn toml_value(&self, value: &DeValue<'_>, origin: Origin) -> Node {

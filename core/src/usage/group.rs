@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::order;
+
 use super::{Buckets, Dimension, NanoUsd, Row};
 
 /// What the requests of one group took together.
@@ -41,7 +43,7 @@ pub fn groups<'a>(rows: impl IntoIterator<Item = &'a Row>, by: &[Dimension]) -> 
         let values: Vec<String> = by.iter().map(|dimension| dimension.of(row).into_owned()).collect();
         let group = all.entry(values).or_default();
         if group.requests == 0 {
-            group.by = by.iter().map(|dimension| (dimension.name().into_owned(), dimension.of(row).into_owned())).collect();
+            group.by = order::map(by.iter().map(|dimension| (dimension.name().into_owned(), dimension.of(row).into_owned())));
         }
         group.add(row);
     }

@@ -160,7 +160,7 @@ fn unreachable(document: &Document, report: &mut Report<'_>) {
         let at = Path::of(&["routes", name]);
         let help = "raise its `priority`, put it first, or narrow the other one's `models`";
         if !covered.is_empty() && covered.iter().all(Option::is_some) {
-            let by: BTreeSet<&str> = covered.iter().flatten().copied().collect();
+            let by: BTreeSet<&str> = order::set(covered.iter().flatten().copied());
             let names: Vec<String> = by.iter().map(|name| format!("`{}`", shown(name))).collect();
             let message = match names.as_slice() {
                 [one] => format!("this route is never taken: {one} comes first and matches all it does"),

@@ -253,7 +253,11 @@ fn decode_stop(stop: Json<'_>, at: At<'_>) -> Result<Vec<String>> {
 }
 
 fn decode_metadata(metadata: Json<'_>, at: At<'_>) -> Result<BTreeMap<String, String>> {
-    metadata.object(at)?.map(|(key, value)| Ok((key.to_string(), value.string(at.field(&key))?))).collect()
+    let mut all = BTreeMap::new();
+    for (key, value) in metadata.object(at)? {
+        all.insert(key.to_string(), value.string(at.field(&key))?);
+    }
+    Ok(all)
 }
 
 fn decode_stream_options(options: Json<'_>, at: At<'_>, request: &mut ChatRequest) -> Result<()> {

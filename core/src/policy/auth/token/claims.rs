@@ -115,7 +115,7 @@ impl Claims {
             user: self.claim(&issuer.user_claim).and_then(Value::as_str).filter(|user| is_plain(user)).map(user_name),
             roles: self.roles(issuer),
             otherwise: issuer.role.as_ref().and_then(|role| role.parse().ok()),
-            labels: labels.collect(),
+            labels: order::map(labels),
             admin: issuer.admin,
             until: self.until(issuer.leeway),
         })
