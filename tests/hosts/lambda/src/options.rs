@@ -16,7 +16,7 @@ edgeway-lambda-host --config FILE [options]
   --unready              serve although the function says that it is not ready
   --freeze               stop a sandbox right after each answer's last byte, until its next invocation
   --stores WHICH         start stand-ins, with table, bucket and queue: `all` of DynamoDB (dynalite), S3 and SQS (moto);
-                         `table` alone; `needed`, the table if the document has administrators [default: none]
+                         `table` alone; `needed`, the table if the document has administrators, limits, budgets or issuers [default: none]
   --tools DIR            where those are installed, as `cargo xtask install lambda` does it
   --state DIR            keep DynamoDB's data there between runs
 
@@ -32,6 +32,9 @@ pub(crate) enum Which {
     All,
 }
 
+/// Sections whose gateways keep something.
+const KEEP: [&str; 4] = ["[admin]", "[limits.", "[budgets.", "[auth.issuers."];
+
 impl Which {
     fn parse(word: &str) -> Result<Self, String> {
         match word {
@@ -42,10 +45,12 @@ impl Which {
         }
     }
 
-    /// What a document needs: only administration keeps something.
+    /// What a document needs: only administration, limits, budgets and issuers keep something.
     pub(crate) fn of(self, document: &str) -> Self {
         match self {
-            Self::Needed if document.lines().any(|line| line.trim() == "[admin]") => Self::Table,
+            Self::Needed if document.lines().any(|line| KEEP.iter().any(|section| line.trim().starts_with(section))) => {
+                Self::Table
+            }
             Self::Needed => Self::None,
             given => given,
         }
