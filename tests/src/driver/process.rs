@@ -131,13 +131,18 @@ impl Running for Taken<'_> {
 
     fn finish(self: Box<Self>) -> Result<Vec<Value>, String> {
         let Taken { driver, key, mut server } = *self;
-        if !driver.launcher.keep {
+        if !driver.launcher.keep || counts(&key) {
             return server.end();
         }
         let late = server.process.records_so_far();
         driver.idle().entry(key).or_default().push(server);
         Ok(late)
     }
+}
+
+/// Whether a configuration limits anything: what one case has used up would be missing to the next.
+fn counts(configuration: &str) -> bool {
+    configuration.lines().any(|line| line.starts_with("[limits.") || line.starts_with("[budgets."))
 }
 
 struct Server {
