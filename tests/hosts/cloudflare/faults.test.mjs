@@ -155,13 +155,13 @@ test("a cell outlives its process: what was reserved stays charged, is settled o
     await before.runtime.dispose();
 
     const { runtime } = await start({ state, beside: [driver] });
-    const standing = async () => (await ask(runtime, LOOK)).slice(0, 4);
-    assert.deepEqual(await standing(), [STANDING, 15, 85, 1], "both are charged, and one is open");
+    const standing = async () => (await ask(runtime, LOOK)).slice(0, 5);
+    assert.deepEqual(await standing(), [STANDING, 15, 0, 85, 1], "both are charged, and one is open");
     assert.equal((await ask(runtime, settle(2, 0)))[0], GONE, "what has expired is not given back");
     assert.equal((await ask(runtime, settle(1, 7)))[0], SETTLED);
-    assert.deepEqual(await standing(), [STANDING, 12, 88, 0]);
+    assert.deepEqual(await standing(), [STANDING, 12, 0, 88, 0]);
     assert.equal((await ask(runtime, settle(1, 0)))[0], GONE, "nothing is settled twice");
-    assert.deepEqual(await standing(), [STANDING, 12, 88, 0]);
+    assert.deepEqual(await standing(), [STANDING, 12, 0, 88, 0]);
   } finally {
     rmSync(state, { recursive: true, force: true });
   }

@@ -253,13 +253,13 @@ fn what_was_reserved_stays_charged_when_the_host_is_killed_before_it_is_settled(
     before.kill();
 
     let after = Host::start(&start);
-    let standing = || after.cell(&LOOK)[1..5].to_vec();
-    assert_eq!(standing(), [STANDING, 15, 85, 1], "both are charged, and one is open");
+    let standing = || after.cell(&LOOK)[1..6].to_vec();
+    assert_eq!(standing(), [STANDING, 15, 0, 85, 1], "both are charged, and one is open");
     assert_eq!(kind(&after.cell(&settle(2, 0))), GONE, "what has expired is not given back");
     assert_eq!(kind(&after.cell(&settle(1, 7))), SETTLED);
-    assert_eq!(standing(), [STANDING, 12, 88, 0]);
+    assert_eq!(standing(), [STANDING, 12, 0, 88, 0]);
     assert_eq!(kind(&after.cell(&settle(1, 0))), GONE, "nothing is settled twice");
-    assert_eq!(standing(), [STANDING, 12, 88, 0]);
+    assert_eq!(standing(), [STANDING, 12, 0, 88, 0]);
 }
 
 fn kind(reply: &[u8]) -> u8 {
